@@ -1,0 +1,68 @@
+# make demo | test | bench | check | lock | vectors | clean
+#
+# Each target makes .venv first, from requirements.lock alone. Recipes are silent; a step speaks when it takes long or fails.
+
+PYTHON ?= python3
+PYTEST_ARGS ?= -n auto
+LOCK_ARGS ?=
+
+PY := .venv/bin/python
+STAMP := .venv/stamp
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/huzhu.po))
+
+.DEFAULT_GOAL := test
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SILENT:
+.PHONY: demo test bench check lock vectors clean venv debian-packages
+
+demo: venv
+	$(PY) scripts/demo.py
+
+# pytest comes last: its closing line is the run's.
+test: debian-packages check
+	$(PY) -m pytest $(PYTEST_ARGS) </dev/null
+
+bench: venv
+	$(PY) -m bench
+
+check: venv
+	$(PY) -m ruff check --quiet .
+	$(PY) -m mypy --no-error-summary
+	.venv/bin/lint-imports --no-cache >.venv/contracts.log 2>&1 || { cat .venv/contracts.log >&2; exit 1; }
+
+# Writes the published cases of tests/vectors/ anew; on unchanged rules `git diff` then finds nothing.
+vectors: venv
+	$(PY) scripts/vectors.py
+
+# Keeps the pins that still fit; `make lock LOCK_ARGS=--upgrade` moves them all.
+lock: $(PY)
+	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile --quiet --generate-hashes --allow-unsafe --all-extras \
+	  --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(LOCK_ARGS) \
+	  --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/out
+	rm -f web/locale/*/LC_MESSAGES/*.mo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv: $(STAMP) $(CATALOGUES)
+
+# Where a tool is missing, a run under CI fails; elsewhere one sentence says so and the tests that need the tool speak for themselves.
+debian-packages:
+	scripts/debian-packages.sh hledger golang-go golang-golang-x-mod-dev || [ -z "$$CI" ]
+
+$(PY):
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Huzhu needs Python 3.11 or later: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/debian-packages.sh python3-venv
+	$(PYTHON) -m venv .venv
+
+$(STAMP): requirements.lock pyproject.toml | $(PY)
+	echo "Installing the locked dependencies into .venv ..." >&2
+	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+%.mo: %.po $(STAMP)
+	$(PY) -m babel.messages.frontend --quiet compile --input-file $< --output-file $@

@@ -1,0 +1,183 @@
+"""Statements and entries: from hostile bytes to typed values, once (FORMAT §3).
+
+A *statement* is what somebody declares, an *entry* the statement with its signatures and its place on the sheet.
+``EntryCodec`` is made from the body type of every kind and parses entries: it decodes into that type, encodes again
+and compares, so that an entry that it returns has exactly one spelling. What an entry means is ``ledger``'s.
+
+    codec = EntryCodec({"seal": Seal, ...})
+    entry = codec.parse(raw)                  # or EntryError with the finding's code
+    statement_of(raw, entry)                  # the bytes that were put on the sheet
+"""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from chain.canonical import has_control, parse_canonical
+from chain.errors import EntryError
+from chain.fields import Hash, Index, KeyId, SheetSize, SignatureBytes, Time, is_account_number, is_key_id, is_time
+from chain.limits import ENTRY_MAX_BESIDE, ENTRY_MAX_BYTES, PROOF_MAX_HASHES
+
+VERSION = 1
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False):
+    """Base of every body. Fields stand in the order of their names, which is the order of their bytes."""
+
+    def times(self) -> tuple[Time | None, ...]:
+        """All times in it, also nested ones."""
+        return ()
+
+    def numbers(self) -> tuple[str | None, ...]:
+        """All account numbers in it: the accounts that it names."""
+        return ()
+
+    def flaw(self) -> str | None:
+        """What is wrong with its shape that the types of its fields do not say, or None."""
+        return None
+
+
+class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One signature of an entry: over its sheet."""
+
+    key: KeyId
+    sig: SignatureBytes
+
+
+class SheetPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Where a statement stands on its sheet of ``size`` statements, with its inclusion path."""
+
+    index: Index
+    path: tuple[Hash, ...]
+    size: SheetSize
+
+
+B = TypeVar("B", bound=Body)
+
+
+class Statement(msgspec.Struct, Generic[B], frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """What an author declares. ``seq`` is greater than in any earlier entry of the author; ``beside`` sign with him."""
+
+    at: Time
+    body: B
+    by: str
+    kind: str
+    seq: Index
+    v: int = msgspec.field(default_factory=lambda: VERSION)
+    beside: tuple[KeyId, ...] = msgspec.field(default=(), name="with")
+
+
+class Entry(
+    msgspec.Struct, Generic[B], frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False
+):
+    """One entry of the log: a statement with its signatures, the author's first, and its place on the sheet."""
+
+    at: Time
+    body: B
+    by: KeyId
+    kind: str
+    seq: Index
+    sheet: SheetPlace | None = None
+    sigs: tuple[Signature, ...]
+    v: int
+    beside: tuple[KeyId, ...] = msgspec.field(default=(), name="with")
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def format_statement(statement: Statement[Any]) -> bytes:
+    """The canonical bytes of a statement: what a sheet is made of."""
+    return _encode(statement)
+
+
+def statement_of(raw: bytes, entry: Entry[Any]) -> bytes:
+    """The statement's bytes inside those of a parsed entry.
+
+    ``sheet`` and ``sigs`` stand together just before ``v``, and no text after them can hold these patterns: only base64
+    and hex digits follow.
+    """
+    start = raw.rfind(b',"sigs":[' if entry.sheet is None else b',"sheet":{')
+    return raw[:start] + raw[raw.rfind(b',"v":') :]
+
+
+def join_entry(statement: bytes, place: SheetPlace | None, signatures: tuple[Signature, ...]) -> bytes:
+    """The entry's bytes from its statement's, its place (None on a sheet of one) and its signatures."""
+    end = statement.rfind(b',"v":')
+    sheet = b"" if place is None else b',"sheet":' + _encode(place)
+    return statement[:end] + sheet + b',"sigs":' + _encode(signatures) + statement[end:]
+
+
+class EntryCodec:
+    """Reads entries whose body types are given by kind. Has no state of its own; safe to share."""
+
+    def __init__(self, bodies: Mapping[str, type[Body]]) -> None:
+        self.bodies = dict(bodies)
+        self._decode = {
+            kind.encode(): msgspec.json.Decoder(Entry[body]).decode  # type: ignore[valid-type]
+            for kind, body in bodies.items()
+        }
+
+    def parse(self, raw: bytes) -> Entry[Any]:
+        """The entry that ``raw`` holds; raises EntryError with the code of FORMAT §12 step 3."""
+        if len(raw) > ENTRY_MAX_BYTES:
+            raise EntryError("entry.too-large", f"it has {len(raw)} bytes, more than {ENTRY_MAX_BYTES}")
+        try:
+            entry = self.read(raw)
+        except (KeyError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._explain(raw, str(error)) from None
+        if _encode(entry) != raw or has_control(raw):
+            raise self._explain(raw, "a value in it is not written in its one form (base64, flag or absent field)")
+        flaw = _flaw(entry)
+        if flaw:
+            raise self._explain(raw, flaw)
+        return entry
+
+    def read(self, raw: bytes) -> Entry[Any]:
+        """The entry in bytes that ``parse`` has accepted before; of any others the result means nothing."""
+        start = raw.rfind(b',"kind":"') + 9
+        return self._decode[raw[start : raw.find(b'"', start)]](raw)
+
+    def _explain(self, raw: bytes, flaw: str) -> EntryError:
+        """Why ``raw`` was refused: the first of noncanonical, unknown-kind and malformed that is true."""
+        try:
+            value = parse_canonical(raw)
+        except EntryError as error:
+            return error
+        if isinstance(value, dict):
+            kind, version = value.get("kind"), value.get("v")
+            if isinstance(kind, str) and kind not in self.bodies:
+                return EntryError("entry.unknown-kind", f"the kind {kind[:32]!r} is not known")
+            if type(version) is int and version != VERSION:
+                return EntryError("entry.unknown-kind", f"version {version} is not known")
+        return EntryError("entry.malformed", flaw)
+
+
+def _flaw(entry: Entry[Any]) -> str | None:
+    """What is wrong with an entry's shape that the types of its fields do not say."""
+    by, beside, body = entry.by, entry.beside, entry.body
+    if entry.v != VERSION:
+        return "its version is another"
+    for time in (entry.at, *body.times()):
+        if time is not None and not is_time(time):
+            return "a time in it is not of the form YYYY-MM-DDTHH:MM:SSZ, of the years 2000 to 2999"
+    keys = (by, *beside)
+    for key in keys:
+        if not is_key_id(key):
+            return "a key id in it is not 16 lower-case hex digits"
+    if tuple([signature.key for signature in entry.sigs]) != keys:
+        return "its signatures are not the author's and then those of `with`, in its order"
+    if len(beside) > 1 and list(beside) != sorted(set(beside)):
+        return "the keys in `with` do not rise"
+    if by in beside:
+        return "the author stands in `with` too"
+    if len(beside) > ENTRY_MAX_BESIDE:
+        return f"more than {ENTRY_MAX_BESIDE} keys stand in `with`"
+    if entry.sheet is not None and len(entry.sheet.path) > PROOF_MAX_HASHES:
+        return "the path of its sheet is too long"
+    for number in body.numbers():
+        if number is not None and not is_account_number(number):
+            return "an account number in it is not eight digits"
+    flaw: str | None = body.flaw()
+    return flaw

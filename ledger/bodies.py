@@ -1,0 +1,334 @@
+"""What each kind of entry says: its fields and their types (RULES §3). Fields stand in the order of their bytes.
+
+Each body tells which accounts it names (``numbers``), which times it holds, and what else its shape asks (``flaw``).
+What it means is judged elsewhere.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chain.canonical import format_canonical
+from chain.entry import Body
+from chain.errors import EntryError, NoteError
+from chain.fields import (
+    AccountNumber,
+    Code,
+    Count,
+    Flag,
+    Hash,
+    Index,
+    KeyId,
+    MldsaPublicKey,
+    PublicKey,
+    Text,
+    Time,
+    is_account_number,
+    is_key_id,
+    is_origin,
+)
+from chain.keys import key_id
+from chain.limits import STRING_MAX_CODE_POINTS
+from ledger.numbers import POOL
+
+Numbers = tuple[str | None, ...]
+Times = tuple[Time | None, ...]
+
+PAPER, SIGNED = "paper", "signed"
+
+
+class Founder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A key that genesis names."""
+
+    account: AccountNumber | None = None
+    key: PublicKey
+    role: Literal["clerk", "member", "authority"]
+
+
+class Genesis(Body, frozen=True, kw_only=True):
+    """Entry 0: who keeps this ledger, by which keys and parameters."""
+
+    members: Annotated[tuple[Founder, ...], Meta(min_length=1)]
+    mldsa: MldsaPublicKey | None = None
+    node_key: PublicKey
+    origin: Text
+    params: dict[str, Any]
+    parent: Text | None = None
+    parent_vkey: Text | None = None
+    threshold: Count
+    tier: Literal["village", "township", "county", "city"]
+
+    def numbers(self) -> Numbers:
+        return tuple(founder.account for founder in self.members)
+
+    def flaw(self) -> str | None:
+        ids = [key_id(founder.key) for founder in self.members]
+        if any(first >= second for first, second in pairwise(ids)):
+            return "the keys in `members` do not rise by key id"
+        if key_id(self.node_key) in ids:
+            return "the node's key stands among `members`"
+        if not is_origin(self.origin) or (self.parent is not None and not is_origin(self.parent)):
+            return "`origin` or `parent` is not the name of a ledger"
+        return _vkey_flaw(self.parent_vkey) or _plain_flaw(self.params)
+
+
+class KeyGrant(Body, frozen=True, kw_only=True):
+    account: AccountNumber | None = None
+    key: PublicKey
+    role: Code
+    until: Time | None = None
+
+    def numbers(self) -> Numbers:
+        return (self.account,)
+
+    def times(self) -> Times:
+        return (self.until,)
+
+
+class KeyRevoke(Body, frozen=True, kw_only=True):
+    key_id: KeyId
+    reason: Text
+
+    def flaw(self) -> str | None:
+        return None if is_key_id(self.key_id) else "`key_id` is not 16 lower-case hex digits"
+
+
+class NodeRotate(Body, frozen=True, kw_only=True):
+    key: PublicKey
+    mldsa: MldsaPublicKey | None = None
+
+
+class Params(Body, frozen=True, kw_only=True):
+    params: dict[str, Any]
+    version: Count
+
+    def flaw(self) -> str | None:
+        return _plain_flaw(self.params)
+
+
+class AccountOpen(Body, frozen=True, kw_only=True):
+    account: AccountNumber
+    band: Count | None = None
+    dossier: Hash
+    elder: Flag = False
+    funded: Code | None = None
+    guardian: AccountNumber | None = None
+    holder: Literal["person", "institution"]
+    household: Text | None = None
+    minor: Flag = False
+    redeemable: Flag = False
+    visitor: Flag = False
+    volunteer: Flag = False
+
+    def numbers(self) -> Numbers:
+        return (self.account, self.guardian)
+
+
+class AccountUpdate(Body, frozen=True, kw_only=True):
+    account: AccountNumber
+    band: Count | None = None
+    dossier: Hash
+    elder: Flag = False
+    funded: Code | None = None
+    guardian: AccountNumber | None = None
+    household: Text | None = None
+    minor: Flag = False
+    redeemable: Flag = False
+    visitor: Flag = False
+    volunteer: Flag = False
+
+    def numbers(self) -> Numbers:
+        return (self.account, self.guardian)
+
+
+class AccountClose(Body, frozen=True, kw_only=True):
+    account: AccountNumber
+    reason: Literal["moved", "died", "asked"]
+    to: Text | None = None
+
+    def numbers(self) -> Numbers:
+        return (self.account, None if self.to == POOL else self.to)
+
+    def flaw(self) -> str | None:
+        if self.to in (None, POOL) or (len(self.to or "") == len(self.account) and is_account_number(self.to or "")):
+            return None
+        return "`to` is neither an account number nor `pool`"
+
+
+class CredentialGrant(Body, frozen=True, kw_only=True):
+    account: AccountNumber
+    issuer: Text
+    scope: Code
+    until: Time | None = None
+
+    def numbers(self) -> Numbers:
+        return (self.account,)
+
+    def times(self) -> Times:
+        return (self.until,)
+
+
+class CredentialRevoke(Body, frozen=True, kw_only=True):
+    account: AccountNumber
+    reason: Text
+    scope: Code
+
+    def numbers(self) -> Numbers:
+        return (self.account,)
+
+
+class KinLink(Body, frozen=True, kw_only=True):
+    """``relative`` is the ``relation`` of ``person``."""
+
+    person: AccountNumber
+    relation: Code
+    relative: AccountNumber
+
+    def numbers(self) -> Numbers:
+        return (self.person, self.relative)
+
+
+class KinUnlink(Body, frozen=True, kw_only=True):
+    person: AccountNumber
+    relative: AccountNumber
+
+    def numbers(self) -> Numbers:
+        return (self.person, self.relative)
+
+
+class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False):
+    """What shows that a service took place (RULES §4), by class.
+
+    ``paper``: ``hash`` of the signed paper sheet or of the day-sheet file. ``signed``: the recipient's key, its
+    guardian's or that of kin signs beside; ``checkin`` and ``checkout`` are optional.
+    """
+
+    checkin: Time | None = None
+    checkout: Time | None = None
+    form: Literal["paper", "signed"] = msgspec.field(name="class")
+    hash: Hash | None = None
+
+    def flaw(self) -> str | None:
+        """Which field does not go with the class."""
+        if self.form == PAPER:
+            timed = self.checkin is not None or self.checkout is not None
+            return "`evidence` on paper has a `hash` and nothing else" if timed or self.hash is None else None
+        return None if self.hash is None else "signed `evidence` has no `hash`"
+
+
+class Service(Body, frozen=True, kw_only=True):
+    accepted: Time | None = None
+    category: Code
+    end: Time
+    evidence: Evidence
+    group: Text | None = None
+    guardian: AccountNumber | None = None
+    local: Code | None = None
+    minutes: Count
+    paid_by: Literal["recipient", "pool", "issue"]
+    provider: AccountNumber
+    rating: Annotated[int, Meta(ge=1, le=5)] | None = None
+    recipient: AccountNumber
+    requested: Time | None = None
+    start: Time
+
+    def numbers(self) -> Numbers:
+        return (self.provider, self.recipient, self.guardian)
+
+    def times(self) -> Times:
+        evidence = self.evidence
+        if evidence.form == PAPER and self.accepted is None and self.requested is None:
+            return (self.start, self.end)
+        return (self.start, self.end, self.accepted, self.requested, evidence.checkin, evidence.checkout)
+
+    def flaw(self) -> str | None:
+        return self.evidence.flaw()
+
+
+class Gift(Body, frozen=True, kw_only=True):
+    giver: AccountNumber = msgspec.field(name="from")
+    minutes: Count
+    to: AccountNumber
+
+    def numbers(self) -> Numbers:
+        return (self.giver, self.to)
+
+
+class Donate(Body, frozen=True, kw_only=True):
+    giver: AccountNumber = msgspec.field(name="from")
+    minutes: Count
+
+    def numbers(self) -> Numbers:
+        return (self.giver,)
+
+
+class Opening(Body, frozen=True, kw_only=True):
+    account: AccountNumber
+    minutes: Count
+    source: Hash
+
+    def numbers(self) -> Numbers:
+        return (self.account,)
+
+
+class Grant(Body, frozen=True, kw_only=True):
+    minutes: Count
+    reason: Text
+    to: AccountNumber
+
+    def numbers(self) -> Numbers:
+        return (self.to,)
+
+
+class Reverse(Body, frozen=True, kw_only=True):
+    index: Index
+    reason: Text
+
+
+class Dispute(Body, frozen=True, kw_only=True):
+    ground: Text
+    index: Index
+    party: AccountNumber
+
+    def numbers(self) -> Numbers:
+        return (self.party,)
+
+
+class Resolve(Body, frozen=True, kw_only=True):
+    index: Index
+    outcome: Literal["upheld", "rejected"]
+    reason: Text
+
+
+def _vkey_flaw(vkey: str | None) -> str | None:
+    """A log's verifier key is of type Ed25519."""
+    from chain.note import ED25519, parse_vkey
+
+    if vkey is None:
+        return None
+    try:
+        parsed = parse_vkey(vkey)
+    except NoteError as error:
+        return str(error)
+    return None if parsed.type == ED25519 else "`parent_vkey` is not an Ed25519 verifier key"
+
+
+def _plain_flaw(value: object) -> str | None:
+    """What is wrong with a map that no type describes: the order of its keys, or a string's length."""
+    if isinstance(value, str):
+        return None if 1 <= len(value) <= STRING_MAX_CODE_POINTS else "a string in it is empty or too long"
+    if isinstance(value, dict):
+        if list(value) != sorted(value):
+            return "the keys of a map in it do not rise"
+        try:
+            format_canonical(value)
+        except EntryError as error:
+            return str(error)
+    if isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            flaw = _plain_flaw(item)
+            if flaw:
+                return flaw
+    return None

@@ -1,0 +1,127 @@
+"""Rules for reversals and disputes (RULES §3). Nothing is ever taken off the log: it is posted back."""
+
+from typing import Any
+
+from chain.entry import Entry
+from ledger.bodies import Dispute, Donate, Gift, Grant, Opening, Resolve, Reverse, Service
+from ledger.hours import payer_and_payee
+from ledger.numbers import POOL
+from ledger.roster import MEMBER
+from ledger.signing import NEEDS_SECOND, NOT_ALLOWED, Claim, two_members
+from ledger.state import Books, Objection, ReadEntry, State
+
+REVERSIBLE = (Service, Gift, Donate, Opening, Grant)
+DAY_SECONDS = 86_400
+UPHELD = "upheld"
+
+
+def entry_at(state: State, read: ReadEntry, index: int) -> Entry[Any] | None:
+    """The earlier entry at ``index``, or None where there is none that changed anything."""
+    return read(index) if index < state.size and state.kinds[index] else None
+
+
+def reverse(claim: Claim) -> str | None:
+    body: Reverse = claim.entry.body
+    entry = entry_at(claim.state, claim.read, body.index)
+    if entry is None or not isinstance(entry.body, REVERSIBLE):
+        return "not-reversible"
+    return "already-reversed" if body.index in claim.state.reversed else None
+
+
+def post_reversal(claim: Claim, books: Books) -> None:
+    _post_back(claim, books, claim.entry.body.index)
+
+
+def dispute(claim: Claim) -> str | None:
+    body: Dispute = claim.entry.body
+    state = claim.state
+    entry = entry_at(state, claim.read, body.index)
+    if entry is None or not isinstance(entry.body, Service) or body.index in state.reversed:
+        return "not-reversible"
+    if body.party not in (entry.body.provider, entry.body.recipient):
+        return "not-party"
+    sealed = state.sealed_after(body.index)
+    if sealed is not None and claim.time.timestamp() - sealed > state.parameters.dispute_within_days * DAY_SECONDS:
+        return "too-late"
+    return "already-disputed" if body.index in state.disputed else None
+
+
+def open_dispute(claim: Claim, books: Books) -> None:
+    service_index = claim.entry.body.index
+    books.state.disputed.add(service_index)
+    books.state.objections[service_index] = Objection(claim.index, service_index)
+
+
+def for_resolution(claim: Claim) -> str | None:
+    """M+M, and neither who recorded nor who certified the service."""
+    entry = _disputed_service(claim)
+    if entry is None:
+        return two_members(claim)
+    keys = claim.state.roster.keys
+    involved = {keys[key].person for key in (entry.by, *entry.beside)}
+    if claim.author.role != MEMBER or claim.author.person in involved:
+        return NOT_ALLOWED
+    others = {key.person for key in claim.beside if key.role == MEMBER} - involved - {claim.author.person}
+    return None if others else NEEDS_SECOND
+
+
+def resolve(claim: Claim) -> str | None:
+    body: Resolve = claim.entry.body
+    entry = entry_at(claim.state, claim.read, body.index)
+    if entry is None or not isinstance(entry.body, Dispute):
+        return "no-dispute"
+    objection = claim.state.objections.get(entry.body.index)
+    return "already-resolved" if objection is None or objection.index != body.index else None
+
+
+def close_dispute(claim: Claim, books: Books) -> None:
+    """Upheld, the service is reversed; rejected, its credit moves when it is due."""
+    body: Resolve = claim.entry.body
+    service_index = claim.read(body.index).body.index
+    if body.outcome == UPHELD:
+        _post_back(claim, books, service_index)
+    else:
+        del books.state.objections[service_index]
+        books.wait_no_more(service_index)
+
+
+def parties_of(claim: Claim) -> set[str | None]:
+    """The accounts that take part: those the entry names, and those named where its ``index`` points to."""
+    body = claim.entry.body
+    parties = set(body.numbers())
+    while isinstance(body, Reverse | Dispute | Resolve):
+        entry = entry_at(claim.state, claim.read, body.index)
+        if entry is None:
+            break
+        body = entry.body
+        parties.update(body.numbers())
+    return parties
+
+
+def _disputed_service(claim: Claim) -> Entry[Any] | None:
+    """The service that the dispute at ``index`` is about."""
+    entry = entry_at(claim.state, claim.read, claim.entry.body.index)
+    if entry is None or not isinstance(entry.body, Dispute):
+        return None
+    return claim.read(entry.body.index)
+
+
+def _post_back(claim: Claim, books: Books, entry_index: int) -> None:
+    """Post the legs of an entry negated, as they were posted: from its own held credit, its balance, or the pool."""
+    state, index = books.state, claim.index
+    body = claim.read(entry_index).body
+    payer, payee = payer_and_payee(body)
+    books.post(index, payer, body.minutes)
+    if state.credits.pop(entry_index, None) is not None:
+        books.post(index, payee, 0, -body.minutes)
+    else:
+        excess = state.excess.get(entry_index, 0)
+        books.post(index, payee, excess - body.minutes)
+        if excess:
+            books.post(index, POOL, -excess)
+    state.reversed.add(entry_index)
+    state.objections.pop(entry_index, None)
+    if isinstance(body, Service):
+        served = state.accounts[body.provider].served
+        if served is not None:
+            served.add((body.start + state.utc_offset_at(entry_index)).toordinal(), -body.minutes)

@@ -1,0 +1,17 @@
+"""Account numbers: six digits and two check digits by ISO 7064 MOD 97-10 (RULES §2)."""
+
+ISSUE, POOL, BRIDGE, OUTSIDE = "issue", "pool", "bridge", "outside"
+SYSTEM_ACCOUNTS = (ISSUE, POOL, BRIDGE, OUTSIDE)
+MINUTE, FEN = "minute", "fen"
+
+SIX_DIGITS = 1_000_000
+
+
+def has_check_digits(number: str) -> bool:
+    """Whether eight digits end in the right check digits: the number is 1 modulo 97."""
+    return int(number) % 97 == 1
+
+
+def account_number(six_digits: int) -> str:
+    """The account number that begins with the six digits 0…999,999."""
+    return f"{six_digits:06d}{98 - six_digits * 100 % 97:02d}"

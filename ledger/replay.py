@@ -1,0 +1,138 @@
+"""Replay: entries in, state out. The node and every auditor go this same way (RULES, FORMAT §12 steps 4–6).
+
+    replay = Replay(state, read)
+    signers = replay.signers(entry)          # None where a key is unknown or does not count any more
+    ...the caller checks sheet and signatures...
+    outcome = replay.admit(entry, signers)   # None: it is true now; otherwise nothing has changed
+    replay.skip()                            # an entry that stands on the log and changes nothing
+    replay.close_block(seal, leaf_hash)      # a seal
+
+Every entry of the log is handed in exactly once, by one of ``admit`` (answered None), ``skip`` and ``close_block``.
+"""
+
+from typing import Any
+
+from chain.block import Seal
+from chain.entry import Entry
+from chain.fields import Time
+from chain.keys import key_id
+from ledger.bodies import AccountOpen, Genesis, NodeRotate
+from ledger.corrections import parties_of
+from ledger.kinds import KINDS, SEAL_NUMBER, VOID_NUMBER, Kind
+from ledger.roster import NODE, Key
+from ledger.signing import Claim, deals_with_itself
+from ledger.state import CLOSED, SUSPENDED, Books, OnLeg, ReadEntry, State
+
+DAY_SECONDS = 86_400
+
+Signers = tuple[Key, tuple[Key, ...]]
+"""The author's key and those beside."""
+
+
+class Replay:
+    """A state that goes on from entry to entry. ``read`` gives earlier entries by index."""
+
+    def __init__(self, state: State, read: ReadEntry, on_leg: OnLeg | None = None) -> None:
+        self.state = state
+        self.books = Books(state, on_leg)
+        self._read = read
+
+    def signers(self, entry: Entry[Any]) -> Signers | None:
+        """The keys that signed, or None where one is unknown or does not count at the entry's log time."""
+        author = self._key(entry.by, entry)
+        if author is None:
+            return None
+        if not entry.beside:
+            return author, ()
+        beside = [self._key(key, entry) for key in entry.beside]
+        return None if None in beside else (author, tuple(key for key in beside if key is not None))
+
+    def admit(self, entry: Entry[Any], signers: Signers) -> str | None:
+        """Judge the entry as the log's next one; make it true and answer None, or change nothing and say the outcome.
+
+        The caller has checked signatures and ``seq``.
+        """
+        state, kind = self.state, KINDS[entry.kind]
+        author, beside = signers
+        claim = Claim(state, entry, state.size, state.log_time(entry.at), author, beside, self._read)
+        outcome = kind.first(claim) or kind.demand(claim) or _common(claim, kind) or kind.rule(claim)
+        if outcome is None:
+            kind.post(claim, self.books)
+            author.last_seq = entry.seq
+            if state.block_latest is None or entry.at > state.block_latest:
+                state.block_latest = entry.at
+            self._advance(kind.number)
+        return outcome
+
+    def skip(self) -> None:
+        """Pass an entry that changes nothing."""
+        self._advance(VOID_NUMBER)
+
+    def close_block(self, entry: Entry[Seal], leaf_hash: bytes) -> None:
+        """Take a seal of the node's key: what is due becomes free, and a new block begins."""
+        state = self.state
+        self.books.release(state.size, entry.at)
+        state.seal_indexes.append(state.size)
+        state.seal_seconds.append(int(entry.at.timestamp()))
+        state.height = entry.body.height + 1
+        state.sealed_at = entry.at
+        state.last_seal_hash = leaf_hash
+        state.roster.keys[entry.by].last_seq = entry.seq
+        self._advance(SEAL_NUMBER)
+        state.block_entries = 0
+        state.block_latest = None
+
+    def _advance(self, number: int) -> None:
+        self.state.kinds.append(number)
+        self.state.size += 1
+        self.state.block_entries += 1
+
+    def _key(self, key: str, entry: Entry[Any]) -> Key | None:
+        found = self.state.roster.keys.get(key)
+        if found is not None:
+            return found if found.counts_at(self.state.log_time(entry.at)) else None
+        return _introduced(key, entry) if entry.kind in ("genesis", "node_rotate") else None
+
+
+def _introduced(key: str, entry: Entry[Any]) -> Key | None:
+    """The node's key where the entry itself brings it in: genesis as its author, a rotation as one beside."""
+    body = entry.body
+    if isinstance(body, Genesis) and key_id(body.node_key) == key == entry.by:
+        return Key(id=key, public=body.node_key, role=NODE)
+    if isinstance(body, NodeRotate) and key_id(body.key) == key != entry.by:
+        return Key(id=key, public=body.key, role=NODE)
+    return None
+
+
+def _common(claim: Claim, kind: Kind) -> str | None:
+    """The outcomes of every kind, from the third on (RULES §1)."""
+    state, entry = claim.state, claim.entry
+    if state.size == 0 and entry.kind != "genesis":
+        return "no-genesis"
+    if state.size and _age_seconds(claim.time, entry.at) > state.parameters.statement_max_age_days * DAY_SECONDS:
+        return "stale"
+    return _people(claim, kind) if kind.asks_common else None
+
+
+def _age_seconds(now: Time, at: Time) -> int:
+    if now is at:
+        return 0
+    age = now - at
+    return age.days * DAY_SECONDS + age.seconds
+
+
+def _people(claim: Claim, kind: Kind) -> str | None:
+    accounts, body = claim.state.accounts, claim.entry.body
+    if deals_with_itself(claim, parties_of(claim)):
+        return "self-dealing"
+    new = body.account if isinstance(body, AccountOpen) else None
+    named = [number for number in body.numbers() if number is not None and number != new]
+    if any(number not in accounts for number in named):
+        return "no-account"
+    if kind.asks_closed and any(accounts[number].status == CLOSED for number in named):
+        return "closed"
+    if kind.gives is not None and accounts[getattr(body, kind.gives)].status == SUSPENDED:
+        return "suspended"
+    return None
+
+

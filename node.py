@@ -1,0 +1,617 @@
+"""One running node: a village committee's ledger, put together here and nowhere else.
+
+    node = Node.create(home, founding)          # or Node.open(home, ...)
+    results = node.write(clerk, [member], [body, ...])
+    node.seal()
+    node.balance("12345678"); node.receipt(17); node.balance_receipt("12345678")
+
+*Accepted means on disk*: ``write``, ``submit`` and ``seal`` answer after the store's ``commit``. The state in memory is
+a fold over the log; whenever the disk fails it is thrown away and read again. A crash leaves what the last commit
+left: at most a seal whose checkpoint is not signed yet, which the next ``open`` signs.
+"""
+
+import datetime
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from chain.block import SEAL, Seal
+from chain.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from chain.cosignature import cosign_mldsa44, member_name, verify_any
+from chain.entry import Body, Entry, Signature, Statement, format_statement, join_entry, statement_of
+from chain.errors import EntryError, ProofError
+from chain.fields import UTC, Time
+from chain.keys import (
+    MLDSA_SEED_BYTES,
+    SEED_BYTES,
+    SIGNATURE_BYTES,
+    MldsaSigningKey,
+    SigningKey,
+    key_id,
+    verify_ed25519,
+)
+from chain.limits import BLOCK_MAX_ENTRIES, CLOCK_AHEAD_MAX_SECONDS, SHEET_MAX_STATEMENTS
+from chain.merkle import Frontier, leaf_hash, prove_consistency, prove_inclusion
+from chain.note import (
+    COSIGNATURE_ED25519,
+    ED25519,
+    VerifierKey,
+    add_signatures,
+    format_note,
+    make_vkey,
+)
+from chain.receipt import (
+    BalanceReceipt,
+    EntryReceipt,
+    Promise,
+    format_balance_receipt,
+    format_entry_receipt,
+    parse_entry_receipt,
+    sign_promise,
+)
+from chain.sheet import NO_GENESIS, SheetDomain, SheetRoots, SignedSheet, sign_sheet
+from ledger.bodies import Founder, Genesis
+from ledger.kinds import CODEC, KINDS
+from ledger.parameters import DEFAULTS, Parameters, format_parameters
+from ledger.replay import Replay, Signers
+from ledger.roster import CLERK, MEMBER
+from ledger.state import Account, State, freeze, thaw
+from store.home import NODE_KEY, NODE_MLDSA_KEY, Home, new_home
+from store.keyfiles import write_key
+from store.log import Leg, LogStore, StoreError
+from store.sqlite import SqliteStore
+
+KIND_OF: Mapping[type[Body], str] = {kind.body: name for name, kind in KINDS.items()}
+SNAPSHOT_ENTRIES = 4_096
+"""How many entries may follow a snapshot before the next one: about what an opening replays at most."""
+
+REPLAY_ENTRIES = 4_096
+Clock = Callable[[], Time]
+
+
+class NodeError(Exception):
+    """The node cannot do it: no such home, another process writes it, a key is missing. The text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An entry that is on disk."""
+
+    index: int
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An entry that is not on the log: a rule's outcome or the code of a finding, with a detail where there is one."""
+
+    outcome: str
+    detail: str = ""
+
+
+Result = Accepted | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account has, in minutes or fen as ``unit`` says."""
+
+    account: str
+    balance: int
+    held: int
+    status: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKeys:
+    """The two keys of the node's program."""
+
+    signing: SigningKey
+    mldsa: MldsaSigningKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """What a new ledger begins with. ``clerks`` and ``members`` are signing keys to be kept in the home."""
+
+    origin: str
+    clerks: Sequence[SigningKey]
+    members: Sequence[SigningKey]
+    threshold: int
+    tier: Literal["village", "township", "county", "city"] = "village"
+    parent: str | None = None
+    parent_vkey: str | None = None
+    authorities: Sequence[bytes] = ()
+    """Public keys of the tier above."""
+    parameters: Parameters = DEFAULTS
+
+
+def system_clock() -> Time:
+    """Now, in whole seconds."""
+    return datetime.datetime.now(UTC).replace(microsecond=0)
+
+
+class Node:
+    """A ledger in a store, with the state that its log has led to. One at a time writes a home."""
+
+    def __init__(self, store: LogStore, keys: NodeKeys | None, clock: Clock = system_clock) -> None:
+        """Take up the ledger in ``store``. Without ``keys`` nothing can be sealed, and nothing is written."""
+        self.store = store
+        self._keys = keys
+        self._clock = clock
+        self._unsigned: list[Checkpoint] = []
+        self._load()
+
+    @classmethod
+    def create(cls, folder: Path, founding: Founding, passphrase: bytes | None, clock: Clock = system_clock) -> None:
+        """Make a home with keys, genesis and the first seal; raises StoreError and leaves nothing where it cannot."""
+        mldsa = MldsaSigningKey(os.urandom(MLDSA_SEED_BYTES))
+        keys = NodeKeys(SigningKey(os.urandom(SEED_BYTES)), mldsa)
+        with new_home(folder, founding.origin) as home:
+            write_key(home.keys / NODE_KEY, keys.signing, passphrase)
+            write_key(home.keys / NODE_MLDSA_KEY, mldsa, passphrase)
+            for role, owners in ((CLERK, founding.clerks), (MEMBER, founding.members)):
+                for owner in owners:
+                    home.add_key(role, owner, passphrase)
+            store = SqliteStore(home.ledger, founding.origin)
+            try:
+                cls(store, keys, clock).found(founding)
+            finally:
+                store.close()
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, folder: Path, passphrase: bytes | None = None, *, writes: bool, clock: Clock = system_clock
+    ) -> Iterator["Node"]:
+        """The node in a home. With ``writes`` it holds the home's lock and has its keys; without, it only reads."""
+        home = Home(folder)
+        origin = home.origin()
+        with home.lock() if writes else nullcontext():
+            keys = None
+            if writes:
+                keys = NodeKeys(home.signing_key(home.keys / NODE_KEY, passphrase), home.mldsa_key(passphrase))
+            store = SqliteStore(home.ledger, read_only=not writes)
+            try:
+                if store.origin != origin:
+                    raise StoreError(f"{home.ledger} is the ledger of {store.origin}, not of {origin}")
+                yield cls(store, keys, clock)
+            finally:
+                store.close()
+
+    # What the ledger says
+
+    @property
+    def state(self) -> State:
+        """What the log has led to, entries not yet sealed included. Only read it."""
+        return self._replay.state
+
+    @property
+    def origin(self) -> str:
+        return self.store.origin
+
+    @property
+    def domain(self) -> SheetDomain:
+        """What sheets for this ledger are signed for."""
+        return SheetDomain(self.origin, leaf_hash(self.store.entry(0)) if self.store.size else NO_GENESIS)
+
+    @property
+    def vkey(self) -> VerifierKey:
+        """The key in force that signs checkpoints, as an auditor pins it."""
+        roster = self.state.roster
+        return make_vkey(self.origin, ED25519, roster.keys[roster.node].public)
+
+    def entry(self, index: int) -> Entry[Any]:
+        """The entry at an index; IndexError outside the log."""
+        return CODEC.parse(self.store.entry(index))
+
+    def balance(self, number: str) -> Balance | None:
+        """What an account has now; None where there is none of that number."""
+        account = self.state.accounts.get(number)
+        return None if account is None else _balance(account)
+
+    def balances(self) -> list[Balance]:
+        """Of all accounts, in the order of their opening."""
+        return [_balance(account) for account in self.state.accounts.values()]
+
+    def legs(self, number: str) -> Iterator[Leg]:
+        """Everything posted to an account, in order."""
+        return self.store.legs(number)
+
+    def checkpoint(self, size: int | None = None) -> bytes:
+        """The signed note of that size, or the newest one."""
+        if size is not None:
+            note = self.store.checkpoint(size)
+            if note is None:
+                raise NodeError(f"there is no checkpoint of size {size}")
+            return note
+        last = self.store.last_checkpoint()
+        if last is None:
+            raise NodeError("nothing is sealed yet: run `huzhu seal` first")
+        return last[1]
+
+    def receipt(self, index: int) -> bytes:
+        """The entry receipt (FORMAT §10), from the newest checkpoint."""
+        note = self.checkpoint()
+        checkpoint, _ = open_checkpoint(note)
+        if not 0 <= index < checkpoint.size:
+            raise NodeError(f"entry {index} is not under the newest checkpoint, of size {checkpoint.size}: seal first")
+        path = prove_inclusion(index, checkpoint.size, self.store.hashes.read)
+        return format_entry_receipt(EntryReceipt(self.store.entry(index), index, tuple(path), note))
+
+    def balance_receipt(self, number: str) -> bytes:
+        """The balance receipt (FORMAT §10), as of the newest seal."""
+        account = self.state.accounts.get(number)
+        if account is None:
+            raise NodeError(f"there is no account {number}")
+        sealed = self._replay.books.sealed_leaf(account.position)
+        if sealed is None:
+            raise NodeError(f"account {number} was opened after the newest seal: seal first")
+        leaf, path = sealed
+        seal_index = self.state.seal_indexes[-1]
+        seal: Seal = self.entry(seal_index).body
+        return format_balance_receipt(
+            BalanceReceipt(
+                leaf, account.position, seal.accounts, tuple(path), parse_entry_receipt(self.receipt(seal_index))
+            )
+        )
+
+    def promise(self, index: int) -> bytes:
+        """The node's signed word that the entry at ``index`` is on disk (FORMAT §3)."""
+        hashed = leaf_hash(self.store.entry(index))
+        return format_note(sign_promise(Promise(self.origin, self.domain.genesis, index, hashed), self._key().signing))
+
+    def consistency(self, size: int) -> list[bytes]:
+        """The proof that the newest checkpoint's log begins with the one of ``size``."""
+        checkpoint, _ = open_checkpoint(self.checkpoint())
+        return prove_consistency(size, checkpoint.size, self.store.hashes.read)
+
+    # What is written
+
+    def write(
+        self,
+        author: SigningKey,
+        beside: Sequence[SigningKey],
+        bodies: Sequence[Body],
+        at: Time | None = None,
+        *,
+        durable: bool = True,
+    ) -> list[Result]:
+        """Judge statements, sign those that are accepted as one sheet, append them, and answer one result each.
+
+        At most 1,024. With ``durable`` false they count from the next ``commit`` on, and are forgotten without it.
+        """
+        if len(bodies) > SHEET_MAX_STATEMENTS:
+            raise NodeError(f"a sheet has at most {SHEET_MAX_STATEMENTS} statements, not {len(bodies)}")
+        moment = self._moment(at)
+        ids = tuple(sorted(key.id for key in beside))
+        known = self.state.roster.keys.get(author.id)
+        seq = max(-1 if known is None else known.last_seq, int(moment.timestamp() * 1000) - 1)
+        with self._whole():
+            self._make_room(len(bodies))
+            results: list[Result | None] = []
+            statements: list[bytes] = []
+            for body in bodies:
+                kind = KIND_OF[type(body)]
+                statement = format_statement(
+                    Statement(at=moment, body=body, by=author.id, kind=kind, seq=seq + 1, beside=ids)
+                )
+                refused = self._judge_unsigned(statement, (author.id, *ids))
+                results.append(refused)
+                if refused is None:
+                    statements.append(statement)
+                    seq += 1
+            if statements:
+                accepted = iter(self._append(sign_sheet(self.domain, statements, author, beside).entries()))
+                results = [next(accepted) if result is None else result for result in results]
+            if durable:
+                self.commit()
+        return [result for result in results if result is not None]
+
+    def submit(self, sheet: SignedSheet) -> list[Result]:
+        """Judge a sheet that others signed, append what is accepted, and answer one result for each statement."""
+        if not 1 <= len(sheet.statements) <= SHEET_MAX_STATEMENTS:
+            raise NodeError(f"a sheet has 1 to {SHEET_MAX_STATEMENTS} statements, not {len(sheet.statements)}")
+        with self._whole():
+            self._make_room(len(sheet.statements))
+            is_signed = _SheetCheck(self.domain)
+            verdicts: list[Refused | bytes] = [self._judge(raw, is_signed) or raw for raw in sheet.entries()]
+            accepted = iter(self._append([raw for raw in verdicts if isinstance(raw, bytes)]))
+            self.commit()
+        return [next(accepted) if isinstance(verdict, bytes) else verdict for verdict in verdicts]
+
+    def seal(self, at: Time | None = None, *, durable: bool = True) -> int:
+        """Close the block and answer the new size; its checkpoint is signed once the seal is on disk.
+
+        The seal is never dated before the last one or an entry of its block.
+        """
+        state, books = self.state, self._replay.books
+        earliest = [time for time in (state.sealed_at, state.block_latest) if time is not None]
+        moment = max([self._moment(at), *earliest])
+        key = self._key().signing
+        with self._whole():
+            books.release(state.size, moment)
+            body = Seal(
+                accounts=len(state.accounts),
+                height=state.height,
+                prev=state.last_seal_hash,
+                root=self._tree.root(),
+                size=state.size,
+                state=books.root(),
+            )
+            seq = max(state.roster.keys[key.id].last_seq + 1, int(moment.timestamp() * 1000))
+            statement = format_statement(Statement(at=moment, body=body, by=key.id, kind=SEAL, seq=seq))
+            raw = sign_sheet(self.domain, [statement], key).entries()[0]
+            self._replay.close_block(CODEC.parse(raw), leaf_hash(raw))
+            self._append([raw])
+            self._unsigned.append(Checkpoint(self.origin, self._tree.size, self._tree.root()))
+            if durable:
+                self.commit()
+        return self._tree.size
+
+    def commit(self) -> None:
+        """Put everything written so far on disk, then sign the checkpoints of the seals among it."""
+        with self._whole():
+            self.store.commit()
+            for checkpoint in self._unsigned:
+                self._sign(checkpoint)
+            self._unsigned.clear()
+            is_due = self.state.size - self._snapshot_size >= SNAPSHOT_ENTRIES or not self._snapshot_size
+            if self.state.block_entries == 0 and is_due:
+                self._save_snapshot()
+            self.store.commit()
+
+    def cosign(self, signed: bytes) -> int:
+        """Take over the cosignatures that a copy of one of our checkpoints carries; answer how many.
+
+        Raises NodeError where the checkpoint is another, or the line of a committee member does not verify. Lines of
+        strangers are kept: whose word counts is the auditor's choice.
+        """
+        checkpoint, note = open_checkpoint(signed)
+        own, own_note = open_checkpoint(self.checkpoint(checkpoint.size))
+        if own != checkpoint:
+            raise NodeError(f"the checkpoint of size {checkpoint.size} is another than this ledger's")
+        new = [line for line in note.signatures if line not in own_note.signatures]
+        for vkey in self._cosigners():
+            if any(vkey.made(line) and not verify_any(vkey, note, line) for line in new):
+                raise NodeError(f"the signature by {vkey.name} does not verify")
+        with self._whole():
+            self.store.put_checkpoint(checkpoint.size, format_note(add_signatures(own_note, *new)))
+            self.store.commit()
+        return len(new)
+
+    def found(self, founding: Founding) -> None:
+        """Write genesis and the first seal into an empty store."""
+        founders = [Founder(key=key.public, role="clerk") for key in founding.clerks]
+        founders += [Founder(key=key.public, role="member") for key in founding.members]
+        founders += [Founder(key=public, role="authority") for public in founding.authorities]
+        keys = self._key()
+        genesis = Genesis(
+            members=tuple(sorted(founders, key=lambda founder: key_id(founder.key))),
+            mldsa=None if keys.mldsa is None else keys.mldsa.public,
+            node_key=keys.signing.public,
+            origin=founding.origin,
+            params=format_parameters(founding.parameters),
+            parent=founding.parent,
+            parent_vkey=founding.parent_vkey,
+            threshold=founding.threshold,
+            tier=founding.tier,
+        )
+        (result,) = self.write(keys.signing, (), [genesis], durable=False)
+        if isinstance(result, Refused):
+            raise NodeError(f"the ledger cannot begin so: {result.outcome} {result.detail}".rstrip())
+        self.seal(durable=False)
+        self.commit()
+
+    # How it is done
+
+    def _judge_unsigned(self, statement: bytes, keys: tuple[str, ...]) -> Refused | None:
+        """Judge a statement that those keys are about to sign."""
+        raw = join_entry(statement, None, tuple(Signature(key, bytes(SIGNATURE_BYTES)) for key in keys))
+        return self._judge(raw, None)
+
+    def _judge(self, raw: bytes, is_signed: "_SheetCheck | None") -> Refused | None:
+        """Judge an entry as the log's next, and make it true in the state; the steps of FORMAT §12, 3 to 5."""
+        try:
+            entry = CODEC.parse(raw)
+        except EntryError as error:
+            return Refused(error.code, str(error))
+        if entry.kind == SEAL:
+            return Refused("not-allowed", "seals are the node's")
+        if (entry.at - self._clock()).total_seconds() > CLOCK_AHEAD_MAX_SECONDS:
+            return Refused("at-in-future", "its time is more than five minutes ahead of this clock")
+        signers = self._replay.signers(entry)
+        if signers is None:
+            return Refused("entry.unknown-key", "a key that signs it is not on the log, or does not count any more")
+        if is_signed is not None:
+            code = is_signed(raw, entry, signers)
+            if code:
+                return Refused(code, "a signature or the sheet does not verify")
+        if entry.seq <= signers[0].last_seq:
+            return Refused("entry.seq", "an entry of this author with the same or a higher `seq` is on the log")
+        outcome = self._replay.admit(entry, signers)
+        return None if outcome is None else Refused(outcome)
+
+    def _append(self, entries: Sequence[bytes]) -> list[Accepted]:
+        """Hand entries that the state has taken to the store, with the legs that they posted."""
+        hashes = [leaf_hash(raw) for raw in entries]
+        start = self.store.size
+        self.store.append(entries, hashes, self._take_legs())
+        for hashed in hashes:
+            self._tree.append(hashed)
+        return [Accepted(index, hashed) for index, hashed in enumerate(hashes, start)]
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """All or nothing: whatever fails in the block is forgotten, in the store and in the state."""
+        try:
+            yield
+        except BaseException:
+            self.store.rollback()
+            self._load()
+            raise
+
+    def _make_room(self, entry_count: int) -> None:
+        """Close the block where so many more entries and a seal would not fit into it."""
+        if self.state.block_entries + entry_count >= BLOCK_MAX_ENTRIES:
+            self.seal(durable=False)
+
+    def _moment(self, at: Time | None) -> Time:
+        """The time to write: the clock's or a given one, and never before the last seal's, which it would count as."""
+        moment = self._clock() if at is None else at
+        return self.state.log_time(moment)
+
+    def _key(self) -> NodeKeys:
+        if self._keys is None:
+            raise NodeError("this node was opened for reading only")
+        return self._keys
+
+    def _sign(self, checkpoint: Checkpoint) -> None:
+        keys = self._key()
+        cosignatures = []
+        if keys.mldsa is not None:
+            seconds = int(self._clock().timestamp())
+            cosignatures.append(cosign_mldsa44(checkpoint, self.origin, keys.mldsa, seconds))
+        note = sign_checkpoint(checkpoint, keys.signing, *cosignatures)
+        self.store.put_checkpoint(checkpoint.size, format_note(note))
+
+    def _cosigners(self) -> Iterator[VerifierKey]:
+        """The keys of committee members and of the node, as cosigners of this ledger."""
+        for key in self.state.roster.keys.values():
+            if key.role == MEMBER:
+                yield make_vkey(member_name(self.origin, key.id), COSIGNATURE_ED25519, key.public)
+        yield self.vkey
+
+    def _take_leg(self, index: int, number: str, balance: int, held: int) -> None:
+        """Add up what one entry does to one account."""
+        before = self._legs.get((number, index), (0, 0))
+        self._legs[number, index] = before[0] + balance, before[1] + held
+
+    def _take_legs(self) -> list[Leg]:
+        """What was posted since the last call."""
+        legs = [Leg(account, index, *amounts) for (account, index), amounts in self._legs.items()]
+        self._legs.clear()
+        return legs
+
+    # From the store
+
+    def _load(self) -> None:
+        """Read the state again: from the snapshot and what follows it, or from the first entry."""
+        self._unsigned.clear()
+        self._legs: dict[tuple[str, int], tuple[int, int]] = {}
+        self._tree: Frontier = self.store.hashes.frontier()
+        snapshot = self.store.snapshot()
+        if snapshot is None or not self._restore(snapshot):
+            self._rebuild()
+        self._legs.clear()
+        if self._keys is not None:
+            self._finish_seal()
+
+    def _restore(self, snapshot: tuple[int, bytes, bytes]) -> bool:
+        """Replay what follows a snapshot; whether it is ours and every seal states the balances that came out."""
+        size, digest, raw = snapshot
+        if size > self.store.size or _digest(size, raw) != digest:
+            return False
+        try:
+            self._begin(thaw(raw))
+        except (msgspec.DecodeError, TypeError, ValueError):
+            return False
+        self._snapshot_size = size
+        if self._sealed_root(size - 1) != self._replay.books.root():
+            return False
+        return all(self._retake_next() for _ in range(size, self.store.size, REPLAY_ENTRIES))
+
+    def _rebuild(self) -> None:
+        """Replay the whole log, and write down again what each entry posted."""
+        self._begin(State(origin=self.store.origin))
+        self._snapshot_size = 0
+        if self._keys is not None:
+            self.store.clear_legs()
+        while self.state.size < self.store.size:
+            if not self._retake_next():
+                where = f"entry {self.state.size} of {self.origin}"
+                raise StoreError(f"{where} is damaged: restore ledger.db from a backup")
+            if self._keys is not None:
+                self.store.put_legs(self._take_legs())
+            self._legs.clear()
+        self.store.commit()
+
+    def _begin(self, state: State) -> None:
+        self._legs.clear()
+        self._replay = Replay(state, self.entry, self._take_leg)
+
+    def _retake_next(self) -> bool:
+        """Take the next some thousand entries of our own log; False at one that does not fit."""
+        start = self.state.size
+        return all(map(self._retake, self.store.entries(start, min(start + REPLAY_ENTRIES, self.store.size))))
+
+    def _retake(self, raw: bytes) -> bool:
+        """Take an entry of our own log into the state; False where it does not fit there."""
+        try:
+            entry = CODEC.parse(raw)
+        except EntryError:
+            return False
+        if entry.kind == SEAL:
+            self._replay.close_block(entry, leaf_hash(raw))
+            return self._replay.books.root() == bytes(entry.body.state)
+        signers = self._replay.signers(entry)
+        return signers is not None and self._replay.admit(entry, signers) is None
+
+    def _sealed_root(self, index: int) -> bytes | None:
+        """The root of all balances that the seal at ``index`` states."""
+        body = self.entry(index).body if index >= 0 else None
+        return body.state if isinstance(body, Seal) else None
+
+    def _finish_seal(self) -> None:
+        """Sign the checkpoint of a seal after which the process had ended."""
+        state = self.state
+        last = self.store.last_checkpoint()
+        if state.height and state.block_entries == 0 and (last is None or last[0] < self._tree.size):
+            self._sign(Checkpoint(self.origin, self._tree.size, self._tree.root()))
+            self.store.commit()
+
+    def _save_snapshot(self) -> None:
+        raw = freeze(self.state)
+        self._snapshot_size = self.state.size
+        self.store.put_snapshot(self._snapshot_size, _digest(self._snapshot_size, raw), raw)
+
+
+class _SheetCheck:
+    """Verifies the sheet and the signatures of entries; signatures of one sheet only once."""
+
+    def __init__(self, domain: SheetDomain) -> None:
+        self._domain = domain
+        self._roots = SheetRoots()
+        self._verified: tuple[Any, ...] | None = None
+
+    def __call__(self, raw: bytes, entry: Entry[Any], signers: Signers) -> str | None:
+        """The code of the finding, or None."""
+        try:
+            size, root = self._roots.root(leaf_hash(statement_of(raw, entry)), entry)
+        except ProofError:
+            return "entry.sheet"
+        sheet = (entry.by, size, root, entry.sigs)
+        if sheet != self._verified:
+            as_author, as_beside = self._domain.messages(entry.by, size, root)
+            messages = [as_author] + [as_beside] * len(entry.beside)
+            publics = [key.public for key in (signers[0], *signers[1])]
+            for public, message, signature in zip(publics, messages, entry.sigs, strict=True):
+                if not verify_ed25519(public, message, signature.sig):
+                    return "entry.signature"
+            self._verified = sheet
+        return None
+
+
+def _digest(size: int, raw: bytes) -> bytes:
+    return hashlib.sha256(b"%d\n" % size + raw).digest()
+
+
+def _balance(account: Account) -> Balance:
+    return Balance(account.number, account.balance, account.held, account.status, account.unit)

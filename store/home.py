@@ -1,0 +1,131 @@
+"""A node's home: which files it has, who may write it, and the keys it keeps.
+
+    home/node.toml     settings
+    home/ledger.db     the archive; safe to hand out
+    home/keys/*.pem    private keys
+    home/lock          held by the one process that writes
+
+A home is made under another name and moved into place, so that a crash leaves no half of one.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chain.fields import is_origin
+from chain.keys import MldsaSigningKey, SigningKey
+from store.keyfiles import read_key, write_key
+from store.log import StoreError
+
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o600
+KEY_FILE = re.compile(r"(clerk|member|authority|assessor|volunteer|recipient|guardian)-([0-9a-f]{16})\.pem")
+NODE_KEY, NODE_MLDSA_KEY = "node.pem", "node-mldsa.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder of one node."""
+
+    folder: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / "node.toml"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.db"
+
+    @property
+    def keys(self) -> Path:
+        return self.folder / "keys"
+
+    def origin(self) -> str:
+        """The ledger's name as ``node.toml`` has it; raises StoreError where there is no node here."""
+        try:
+            settings = tomllib.loads(self.settings.read_text())
+        except FileNotFoundError:
+            hint = "make one with `huzhu init`, or name it with --home"
+            raise StoreError(f"there is no node in {self.folder}: {hint}") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise StoreError(f"{self.settings} cannot be read: {error}") from error
+        origin = settings.get("origin")
+        if not isinstance(origin, str) or not is_origin(origin):
+            raise StoreError(f"{self.settings} has no line `origin = \"…\"` that names a ledger")
+        return origin
+
+    def key_files(self, role: str) -> list[tuple[str, Path]]:
+        """Key id and file of each private key of that role that is kept here, in order of key id."""
+        names = sorted(path.name for path in self.keys.glob(f"{role}-*.pem"))
+        found = (KEY_FILE.fullmatch(name) for name in names)
+        return [(match[2], self.keys / match[0]) for match in found if match is not None]
+
+    def signing_key(self, path: Path, passphrase: bytes | None) -> SigningKey:
+        """The Ed25519 key in a file."""
+        key = read_key(path, passphrase)
+        if not isinstance(key, SigningKey):
+            raise StoreError(f"{path} holds no Ed25519 key")
+        return key
+
+    def mldsa_key(self, passphrase: bytes | None) -> MldsaSigningKey | None:
+        """The node's ML-DSA-44 key, where it has one."""
+        path = self.keys / NODE_MLDSA_KEY
+        if not path.exists():
+            return None
+        key = read_key(path, passphrase)
+        if not isinstance(key, MldsaSigningKey):
+            raise StoreError(f"{path} holds no ML-DSA-44 key")
+        return key
+
+    def add_key(self, role: str, key: SigningKey, passphrase: bytes | None) -> Path:
+        """Keep a person's key."""
+        path = self.keys / f"{role}-{key.id}.pem"
+        write_key(path, key, passphrase)
+        return path
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the home for writing; raises StoreError where another process does. Its end lets go of it, however."""
+        try:
+            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreError(f"another process writes {self.folder}: wait for it to end, or stop it") from None
+            yield
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def new_home(folder: Path, origin: str) -> Iterator[Home]:
+    """A home to fill; it comes to stand at ``folder`` where the block ends well, and leaves nothing otherwise."""
+    folder = folder.absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreError(f"{folder} exists already and is not empty: choose another --home")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Home(Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)))
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be made: {error.strerror}") from error
+    try:
+        draft.keys.mkdir(DIRECTORY_MODE)
+        draft.settings.write_text(f'# A node of the Huzhu time bank.\norigin = "{origin}"\n')
+        draft.settings.chmod(FILE_MODE)
+        yield draft
+        draft.folder.replace(folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be made: {error.strerror}") from error
+    finally:
+        shutil.rmtree(draft.folder, ignore_errors=True)

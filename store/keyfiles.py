@@ -1,0 +1,70 @@
+"""Private keys on disk: PKCS #8 PEM, mode 0600, encrypted under a passphrase where one is given.
+
+A key's file is named by who it belongs to: ``clerk-<key id>.pem``, ``member-<key id>.pem``, ``node.pem``.
+"""
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from chain.keys import MldsaSigningKey, SigningKey
+from store.log import StoreError
+
+FILE_MODE = 0o600
+KEY_FILE_MAX_BYTES = 16_384
+
+
+class PassphraseError(StoreError):
+    """The key file is encrypted and the passphrase is missing or wrong."""
+
+
+def write_key(path: Path, key: SigningKey | MldsaSigningKey, passphrase: bytes | None) -> None:
+    """Write a private key to a new file."""
+    private = (
+        Ed25519PrivateKey.from_private_bytes(key.seed)
+        if isinstance(key, SigningKey)
+        else MLDSA44PrivateKey.from_seed_bytes(key.seed)
+    )
+    protection: KeySerializationEncryption = NoEncryption()
+    if passphrase is not None:
+        protection = BestAvailableEncryption(passphrase)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_key(path: Path, passphrase: bytes | None) -> SigningKey | MldsaSigningKey:
+    """The private key in a file; raises StoreError, or PassphraseError where only the passphrase is at fault."""
+    try:
+        if path.stat().st_size > KEY_FILE_MAX_BYTES:
+            raise StoreError(f"{path} is too large for a key file")
+        pem = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"the key file {path} cannot be read: {error.strerror}") from error
+    is_encrypted = b"ENCRYPTED" in pem
+    if is_encrypted and passphrase is None:
+        raise PassphraseError(f"{path} is encrypted: give its passphrase")
+    try:
+        private = load_pem_private_key(pem, passphrase if is_encrypted else None)
+    except (ValueError, TypeError) as error:
+        if is_encrypted:
+            raise PassphraseError(f"the passphrase does not open {path}") from error
+        raise StoreError(f"{path} is not a private key in PKCS #8 PEM") from error
+    if isinstance(private, Ed25519PrivateKey):
+        return SigningKey(private.private_bytes_raw())
+    if isinstance(private, MLDSA44PrivateKey):
+        return MldsaSigningKey(private.private_bytes_raw())
+    raise StoreError(f"{path} holds a key of another kind than Ed25519 and ML-DSA-44")

@@ -1,0 +1,166 @@
+"""What a store of one ledger promises, and the one that keeps it in memory.
+
+*Durability*: what was appended or put is on disk when ``commit`` has returned, all of it or, after a crash or a full
+disk, nothing since the last ``commit``. *Visibility*: this store's own readers see it at once, others after ``commit``.
+*Concurrency*: one writer. Errors of the medium are ``StoreError``, whose text says what to do; after one, ``rollback``.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from store.hashes import HashTiles
+
+
+class StoreError(Exception):
+    """The medium failed: full, read-only, damaged or gone. The text says what to do."""
+
+
+class Leg(NamedTuple):
+    """What one entry or seal did to one account: changes of ``balance`` and ``held``, in minutes or fen."""
+
+    account: str
+    entry_index: int
+    balance: int
+    held: int
+
+
+class LogStore(Protocol):
+    """One ledger: entries by index, checkpoints by size, hashes of the tree, and a snapshot of the state."""
+
+    @property
+    def origin(self) -> str:
+        """The ledger's name."""
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+
+    @property
+    def hashes(self) -> HashTiles:
+        """The tree's hashes, over ``size`` entries."""
+
+    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Sequence[Leg]) -> None:
+        """Add entries at the end, with what they post."""
+
+    def legs(self, account: str) -> Iterator[Leg]:
+        """What was posted to an account, in order of entries."""
+
+    def clear_legs(self) -> None:
+        """Forget all legs, to put them again."""
+
+    def put_legs(self, legs: Sequence[Leg]) -> None:
+        """Keep legs of entries that are there already."""
+
+    def entry(self, index: int) -> bytes:
+        """One entry's bytes; IndexError outside the log."""
+
+    def entries(self, start: int, end: int) -> Iterator[bytes]:
+        """The entries from ``start`` up to but not including ``end``."""
+
+    def put_checkpoint(self, size: int, note: bytes) -> None:
+        """Keep the signed note of that size, in place of one with fewer signatures."""
+
+    def checkpoint(self, size: int) -> bytes | None:
+        """The signed note of that size."""
+
+    def last_checkpoint(self) -> tuple[int, bytes] | None:
+        """The newest one: size and note."""
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        """All of them in order of size."""
+
+    def put_snapshot(self, size: int, digest: bytes, raw: bytes) -> None:
+        """Keep a frozen state of a log of ``size`` entries, in place of the last one. It can be lost at any time."""
+
+    def snapshot(self) -> tuple[int, bytes, bytes] | None:
+        """Size, digest and bytes of what ``put_snapshot`` kept."""
+
+    def commit(self) -> None:
+        """Everything since the last commit is durable when this returns."""
+
+    def rollback(self) -> None:
+        """Forget everything since the last commit."""
+
+    def close(self) -> None:
+        """Let go of the medium. What was not committed is forgotten."""
+
+
+class MemoryStore:
+    """A store for tests and for replay: durable as long as the process."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self._entries: list[bytes] = []
+        self._legs: list[Leg] = []
+        self._tiles: dict[tuple[int, int], bytes] = {}
+        self._checkpoints: dict[int, bytes] = {}
+        self._snapshot: tuple[int, bytes, bytes] | None = None
+        self.commit()
+        self.hashes = HashTiles(0, self._tile)
+
+    @property
+    def size(self) -> int:
+        return len(self._entries)
+
+    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Sequence[Leg]) -> None:
+        self.put_legs(legs)
+        for level, index, joined in self.hashes.append(leaf_hashes):
+            self._tiles[level, index] = joined
+        self._entries.extend(entries)
+
+    def legs(self, account: str) -> Iterator[Leg]:
+        return (leg for leg in self._legs if leg.account == account)
+
+    def clear_legs(self) -> None:
+        self._legs.clear()
+
+    def put_legs(self, legs: Sequence[Leg]) -> None:
+        self._legs.extend(legs)
+
+    def entry(self, index: int) -> bytes:
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        return self._entries[index]
+
+    def entries(self, start: int, end: int) -> Iterator[bytes]:
+        return iter(self._entries[start:end])
+
+    def put_checkpoint(self, size: int, note: bytes) -> None:
+        self._checkpoints[size] = note
+
+    def checkpoint(self, size: int) -> bytes | None:
+        return self._checkpoints.get(size)
+
+    def last_checkpoint(self) -> tuple[int, bytes] | None:
+        return max(self._checkpoints.items(), default=None)
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        return iter(sorted(self._checkpoints.items()))
+
+    def put_snapshot(self, size: int, digest: bytes, raw: bytes) -> None:
+        self._snapshot = size, digest, raw
+
+    def snapshot(self) -> tuple[int, bytes, bytes] | None:
+        return self._snapshot
+
+    def commit(self) -> None:
+        self._committed = (
+            len(self._entries),
+            dict(self._tiles),
+            dict(self._checkpoints),
+            self._snapshot,
+            list(self._legs),
+        )
+
+    def rollback(self) -> None:
+        size, tiles, checkpoints, self._snapshot, legs = self._committed
+        self._legs = list(legs)
+        del self._entries[size:]
+        self._tiles, self._checkpoints = dict(tiles), dict(checkpoints)
+        self.hashes = HashTiles(size, self._tile)
+
+    def close(self) -> None:
+        self.rollback()
+
+    def _tile(self, level: int, index: int) -> bytes:
+        return self._tiles[level, index]

@@ -1,0 +1,1 @@
+"""How anyone checks a ledger: the audit, its findings and its report; pure."""

@@ -1,0 +1,1 @@
+"""How people use it: HTTP API, pages and print, in Chinese and English."""
