@@ -259,7 +259,12 @@ class Node:
         seal: Seal = self.entry(seal_index).body
         return format_balance_receipt(
             BalanceReceipt(
-                leaf, account.position, seal.accounts, tuple(path), parse_entry_receipt(self.receipt(seal_index))
+                leaf=leaf,
+                index=account.position,
+                accounts=seal.accounts,
+                genesis=self.domain.genesis,
+                path=tuple(path),
+                seal=parse_entry_receipt(self.receipt(seal_index)),
             )
         )
 
@@ -349,7 +354,7 @@ class Node:
             seq = max(state.roster.keys[key.id].last_seq + 1, int(moment.timestamp() * 1000))
             statement = format_statement(Statement(at=moment, body=body, by=key.id, kind=SEAL, seq=seq))
             raw = sign_sheet(self.domain, [statement], key).entries()[0]
-            self._replay.close_block(CODEC.parse(raw), leaf_hash(raw))
+            self._replay.close_block(CODEC.read(raw), leaf_hash(raw))
             self._append([raw])
             self._unsigned.append(Checkpoint(self.origin, self._tree.size, self._tree.root()))
             if durable:
@@ -427,16 +432,17 @@ class Node:
             return Refused("not-allowed", "seals are the node's")
         if (entry.at - self._clock()).total_seconds() > CLOCK_AHEAD_MAX_SECONDS:
             return Refused("at-in-future", "its time is more than five minutes ahead of this clock")
-        signers = self._replay.signers(entry)
+        statement = entry.statement
+        signers = self._replay.signers(statement)
         if signers is None:
             return Refused("entry.unknown-key", "a key that signs it is not on the log, or does not count any more")
         if is_signed is not None:
             code = is_signed(raw, entry, signers)
             if code:
                 return Refused(code, "a signature or the sheet does not verify")
-        if entry.seq <= signers[0].last_seq:
+        if entry.seq <= signers[1].last_seq:
             return Refused("entry.seq", "an entry of this author with the same or a higher `seq` is on the log")
-        outcome = self._replay.admit(entry, signers)
+        outcome = self._replay.admit(statement, signers)
         return None if outcome is None else Refused(outcome)
 
     def _append(self, entries: Sequence[bytes]) -> list[Accepted]:
@@ -545,7 +551,7 @@ class Node:
 
     def _begin(self, state: State) -> None:
         self._legs.clear()
-        self._replay = Replay(state, self.entry, self._take_leg)
+        self._replay = Replay(state, self._earlier, self._take_leg)
 
     def _retake_next(self) -> bool:
         """Take the next some thousand entries of our own log; False at one that does not fit."""
@@ -555,14 +561,18 @@ class Node:
     def _retake(self, raw: bytes) -> bool:
         """Take an entry of our own log into the state; False where it does not fit there."""
         try:
-            entry = CODEC.parse(raw)
+            statement = CODEC.parse(raw).statement
         except EntryError:
             return False
-        if entry.kind == SEAL:
-            self._replay.close_block(entry, leaf_hash(raw))
-            return self._replay.books.root() == bytes(entry.body.state)
-        signers = self._replay.signers(entry)
-        return signers is not None and self._replay.admit(entry, signers) is None
+        if statement.kind == SEAL:
+            self._replay.close_block(statement, leaf_hash(raw))
+            return self._replay.books.root() == bytes(statement.body.state)
+        signers = self._replay.signers(statement)
+        return signers is not None and self._replay.admit(statement, signers) is None
+
+    def _earlier(self, index: int) -> Statement[Any]:
+        """For the rules: an entry of our own log."""
+        return CODEC.read(self.store.entry(index))
 
     def _sealed_root(self, index: int) -> bytes | None:
         """The root of all balances that the seal at ``index`` states."""
@@ -601,7 +611,7 @@ class _SheetCheck:
         if sheet != self._verified:
             as_author, as_beside = self._domain.messages(entry.by, size, root)
             messages = [as_author] + [as_beside] * len(entry.beside)
-            publics = [key.public for key in (signers[0], *signers[1])]
+            publics = [key.public for key in (signers[1], *signers[2])]
             for public, message, signature in zip(publics, messages, entry.sigs, strict=True):
                 if not verify_ed25519(public, message, signature.sig):
                     return "entry.signature"

@@ -19,9 +19,12 @@ CONTROL_BYTES = re.compile(rb'\x7f|\xc2[\x80-\x9f]|\\[^"\\]')
 """Finds a control character, or an escape of anything but the two allowed, in canonical bytes."""
 
 
-def format_canonical(value: object) -> bytes:
-    """The canonical bytes of a plain value; raises EntryError for one that §1 does not allow."""
-    _check(value, 1)
+def format_canonical(value: object, level: int = 1) -> bytes:
+    """The canonical bytes of a plain value; raises EntryError for one that §1 does not allow.
+
+    ``level`` is the value's own level of nesting, where it is a part of an entry: that is level 1, its body 2.
+    """
+    _check(value, level)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 

@@ -6,17 +6,18 @@ and compares, so that an entry that it returns has exactly one spelling. What an
 
     codec = EntryCodec({"seal": Seal, ...})
     entry = codec.parse(raw)                  # or EntryError with the finding's code
+    codec.read(raw)                           # its statement alone, where somebody has parsed it before
     statement_of(raw, entry)                  # the bytes that were put on the sheet
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from chain.canonical import has_control, parse_canonical
 from chain.errors import EntryError
-from chain.fields import Hash, Index, KeyId, SheetSize, SignatureBytes, Time, is_account_number, is_key_id, is_time
+from chain.fields import UTC, Hash, Index, KeyId, SheetSize, SignatureBytes, Time, is_key_id
 from chain.limits import ENTRY_MAX_BESIDE, ENTRY_MAX_BYTES, PROOF_MAX_HASHES
 
 VERSION = 1
@@ -84,6 +85,12 @@ class Entry(
     beside: tuple[KeyId, ...] = msgspec.field(default=(), name="with")
 
 
+    @property
+    def statement(self) -> Statement[B]:
+        """What it declares, without what vouches for it."""
+        return Statement(at=self.at, body=self.body, by=self.by, kind=self.kind, seq=self.seq, beside=self.beside)
+
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -114,18 +121,16 @@ class EntryCodec:
 
     def __init__(self, bodies: Mapping[str, type[Body]]) -> None:
         self.bodies = dict(bodies)
-        self._decode = {
-            kind.encode(): msgspec.json.Decoder(Entry[body]).decode  # type: ignore[valid-type]
-            for kind, body in bodies.items()
-        }
+        self._entry = {kind.encode(): _decoder(Entry, body) for kind, body in bodies.items()}
+        self._statement = {kind.encode(): _decoder(Statement, body) for kind, body in bodies.items()}
 
     def parse(self, raw: bytes) -> Entry[Any]:
         """The entry that ``raw`` holds; raises EntryError with the code of FORMAT §12 step 3."""
         if len(raw) > ENTRY_MAX_BYTES:
             raise EntryError("entry.too-large", f"it has {len(raw)} bytes, more than {ENTRY_MAX_BYTES}")
         try:
-            entry = self.read(raw)
-        except (KeyError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            entry: Entry[Any] = self._entry[_kind(raw)](raw)
+        except (KeyError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._explain(raw, str(error)) from None
         if _encode(entry) != raw or has_control(raw):
             raise self._explain(raw, "a value in it is not written in its one form (base64, flag or absent field)")
@@ -134,10 +139,10 @@ class EntryCodec:
             raise self._explain(raw, flaw)
         return entry
 
-    def read(self, raw: bytes) -> Entry[Any]:
-        """The entry in bytes that ``parse`` has accepted before; of any others the result means nothing."""
-        start = raw.rfind(b',"kind":"') + 9
-        return self._decode[raw[start : raw.find(b'"', start)]](raw)
+    def read(self, raw: bytes) -> Statement[Any]:
+        """The statement of an entry that ``parse`` has accepted before; of any other bytes the result means nothing."""
+        statement: Statement[Any] = self._statement[_kind(raw)](raw)
+        return statement
 
     def _explain(self, raw: bytes, flaw: str) -> EntryError:
         """Why ``raw`` was refused: the first of noncanonical, unknown-kind and malformed that is true."""
@@ -154,30 +159,41 @@ class EntryCodec:
         return EntryError("entry.malformed", flaw)
 
 
+def _decoder(outer: Any, body: type[Body]) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(outer[body]).decode
+
+
+def _kind(raw: bytes) -> bytes:
+    """The kind of an entry: no field after ``kind`` has this name, and no text can hold its quotes unescaped."""
+    start = raw.rfind(b',"kind":"') + 9
+    return raw[start : raw.find(b'"', start)]
+
+
 def _flaw(entry: Entry[Any]) -> str | None:
-    """What is wrong with an entry's shape that the types of its fields do not say."""
+    """What is wrong with an entry's shape that the types of its fields do not say. Runs for every entry ever read."""
     by, beside, body = entry.by, entry.beside, entry.body
     if entry.v != VERSION:
         return "its version is another"
     for time in (entry.at, *body.times()):
-        if time is not None and not is_time(time):
+        if time is not None and (time.tzinfo is not UTC or time.microsecond or not 2000 <= time.year <= 2999):
             return "a time in it is not of the form YYYY-MM-DDTHH:MM:SSZ, of the years 2000 to 2999"
-    keys = (by, *beside)
+    keys = [by, *beside]
+    if [signature.key for signature in entry.sigs] != keys:
+        return "its signatures are not the author's and then those of `with`, in its order"
     for key in keys:
         if not is_key_id(key):
             return "a key id in it is not 16 lower-case hex digits"
-    if tuple([signature.key for signature in entry.sigs]) != keys:
-        return "its signatures are not the author's and then those of `with`, in its order"
-    if len(beside) > 1 and list(beside) != sorted(set(beside)):
-        return "the keys in `with` do not rise"
-    if by in beside:
-        return "the author stands in `with` too"
-    if len(beside) > ENTRY_MAX_BESIDE:
-        return f"more than {ENTRY_MAX_BESIDE} keys stand in `with`"
+    if beside:
+        if list(beside) != sorted({*beside}):
+            return "the keys in `with` do not rise"
+        if by in beside:
+            return "the author stands in `with` too"
+        if len(beside) > ENTRY_MAX_BESIDE:
+            return f"more than {ENTRY_MAX_BESIDE} keys stand in `with`"
     if entry.sheet is not None and len(entry.sheet.path) > PROOF_MAX_HASHES:
         return "the path of its sheet is too long"
     for number in body.numbers():
-        if number is not None and not is_account_number(number):
+        if number is not None and not (number.isdigit() and number.isascii()):
             return "an account number in it is not eight digits"
     flaw: str | None = body.flaw()
     return flaw

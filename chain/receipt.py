@@ -17,6 +17,7 @@ A *balance receipt* proves what an account held at a seal: the account's leaf of
     leaf <base64 of the leaf>
     index <position>
     accounts <number of leaves of the state tree>
+    genesis <base64 of the leaf hash of entry 0>
     <base64 of a hash>        (a line each)
                               (empty line)
     <the entry receipt of the seal>
@@ -65,11 +66,15 @@ class EntryReceipt:
 
 @dataclass(frozen=True, slots=True)
 class BalanceReceipt:
-    """``leaf`` is the account's leaf, ``index`` its position among ``accounts`` leaves, ``seal`` the seal's receipt."""
+    """``leaf`` is the account's leaf, ``index`` its position among ``accounts`` leaves, ``seal`` the seal's receipt.
+
+    ``genesis``, the leaf hash of entry 0, is part of what the seal's signature is over.
+    """
 
     leaf: bytes
     index: int
     accounts: int
+    genesis: bytes
     path: tuple[bytes, ...]
     seal: EntryReceipt
 
@@ -121,12 +126,13 @@ def check_entry_receipt(receipt: EntryReceipt) -> Checkpoint:
 
 def parse_balance_receipt(raw: bytes) -> BalanceReceipt:
     """The balance receipt that ``raw`` holds, nothing of it verified; raises NoteError."""
-    lines, seal = _split(raw, _BALANCE_HEADER, ("leaf", "index", "accounts"), BALANCE_RECEIPT_MAX_BYTES)
+    lines, seal = _split(raw, _BALANCE_HEADER, ("leaf", "index", "accounts", "genesis"), BALANCE_RECEIPT_MAX_BYTES)
     return BalanceReceipt(
         leaf=parse_base64(lines[0], 1, BALANCE_LEAF_MAX_BYTES),
         index=parse_decimal(lines[1], LOG_MAX_ENTRIES - 1),
         accounts=parse_decimal(lines[2], LOG_MAX_ENTRIES),
-        path=_parse_path(lines[3:]),
+        genesis=parse_base64(lines[3], HASH_BYTES, HASH_BYTES),
+        path=_parse_path(lines[4:]),
         seal=parse_entry_receipt(seal),
     )
 
@@ -138,6 +144,7 @@ def format_balance_receipt(receipt: BalanceReceipt) -> bytes:
         f"leaf {format_base64(receipt.leaf)}",
         f"index {format_decimal(receipt.index)}",
         f"accounts {format_decimal(receipt.accounts)}",
+        f"genesis {format_base64(receipt.genesis)}",
         *map(format_base64, receipt.path),
     ]
     raw = _join(head, format_entry_receipt(receipt.seal))

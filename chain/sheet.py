@@ -7,6 +7,7 @@
 The reader's side is ``SheetRoots.root`` (where a statement's path leads) and ``SheetDomain.message`` (what was signed).
 """
 
+import hashlib
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ from chain.entry import Entry, SheetPlace, Signature, join_entry
 from chain.errors import ChainError, ProofError
 from chain.keys import SigningKey
 from chain.limits import SHEET_MAX_STATEMENTS
-from chain.merkle import HASH_BYTES, leaf_hash, levels_of, node_hash, path_in
+from chain.merkle import HASH_BYTES, leaf_hash, levels_of, path_in
+
+_sha256 = hashlib.sha256
 
 NO_GENESIS = bytes(HASH_BYTES)
 """Stands for the leaf hash of entry 0 in what entry 0 itself signs."""
@@ -147,11 +150,9 @@ def _sides(index: int, size: int) -> tuple[bool, ...]:
 
 def _climb_to(place: SheetPlace, statement_hash: bytes, steps: int) -> list[bytes]:
     """The nodes on the way up from a statement, itself first, over the first ``steps`` hashes of its path."""
-    climbed = [statement_hash]
-    for sibling, is_left in zip(place.path[:steps], _sides(place.index, place.size), strict=False):
-        hashed = node_hash(sibling, statement_hash) if is_left else node_hash(statement_hash, sibling)
-        climbed.append(hashed)
-        statement_hash = hashed
+    climbed, node, path = [statement_hash], statement_hash, place.path
+    sides = _sides(place.index, place.size)
+    for step in range(steps):
+        node = _sha256(b"\x01" + path[step] + node if sides[step] else b"\x01" + node + path[step]).digest()
+        climbed.append(node)
     return climbed
-
-

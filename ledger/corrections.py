@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chain.entry import Entry
+from chain.entry import Statement
 from ledger.bodies import Dispute, Donate, Gift, Grant, Opening, Resolve, Reverse, Service
 from ledger.hours import payer_and_payee
 from ledger.numbers import POOL
@@ -15,7 +15,7 @@ DAY_SECONDS = 86_400
 UPHELD = "upheld"
 
 
-def entry_at(state: State, read: ReadEntry, index: int) -> Entry[Any] | None:
+def entry_at(state: State, read: ReadEntry, index: int) -> Statement[Any] | None:
     """The earlier entry at ``index``, or None where there is none that changed anything."""
     return read(index) if index < state.size and state.kinds[index] else None
 
@@ -98,7 +98,7 @@ def parties_of(claim: Claim) -> set[str | None]:
     return parties
 
 
-def _disputed_service(claim: Claim) -> Entry[Any] | None:
+def _disputed_service(claim: Claim) -> Statement[Any] | None:
     """The service that the dispute at ``index`` is about."""
     entry = entry_at(claim.state, claim.read, claim.entry.body.index)
     if entry is None or not isinstance(entry.body, Dispute):

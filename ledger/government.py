@@ -13,7 +13,7 @@ AUTHORITIES_MIN = 2
 
 def genesis(claim: Claim) -> str | None:
     body: Genesis = claim.entry.body
-    if claim.index:
+    if claim.index or body.origin != claim.state.origin:
         return "no-genesis"
     members = {founder.account or key_id(founder.key) for founder in body.members if founder.role == MEMBER}
     authorities = {founder.account or key_id(founder.key) for founder in body.members if founder.role == AUTHORITY}
@@ -30,7 +30,6 @@ def genesis(claim: Claim) -> str | None:
 def found(claim: Claim, books: Books) -> None:
     body: Genesis = claim.entry.body
     state = books.state
-    state.origin = body.origin
     state.threshold = body.threshold
     state.has_authority = any(founder.role == AUTHORITY for founder in body.members)
     state.mldsa = body.mldsa

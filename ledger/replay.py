@@ -13,7 +13,7 @@ Every entry of the log is handed in exactly once, by one of ``admit`` (answered 
 from typing import Any
 
 from chain.block import Seal
-from chain.entry import Entry
+from chain.entry import Statement
 from chain.fields import Time
 from chain.keys import key_id
 from ledger.bodies import AccountOpen, Genesis, NodeRotate
@@ -25,8 +25,8 @@ from ledger.state import CLOSED, SUSPENDED, Books, OnLeg, ReadEntry, State
 
 DAY_SECONDS = 86_400
 
-Signers = tuple[Key, tuple[Key, ...]]
-"""The author's key and those beside."""
+Signers = tuple[Time, Key, tuple[Key, ...]]
+"""The entry's log time, the author's key and those beside."""
 
 
 class Replay:
@@ -37,24 +37,25 @@ class Replay:
         self.books = Books(state, on_leg)
         self._read = read
 
-    def signers(self, entry: Entry[Any]) -> Signers | None:
+    def signers(self, entry: Statement[Any]) -> Signers | None:
         """The keys that signed, or None where one is unknown or does not count at the entry's log time."""
-        author = self._key(entry.by, entry)
-        if author is None:
-            return None
-        if not entry.beside:
-            return author, ()
-        beside = [self._key(key, entry) for key in entry.beside]
-        return None if None in beside else (author, tuple(key for key in beside if key is not None))
+        time, keys = self.state.log_time(entry.at), self.state.roster.keys
+        signers = []
+        for key_name in (entry.by, *entry.beside):
+            key = keys.get(key_name) or _introduced(key_name, entry)
+            if key is None or not key.counts_at(time):
+                return None
+            signers.append(key)
+        return time, signers[0], tuple(signers[1:])
 
-    def admit(self, entry: Entry[Any], signers: Signers) -> str | None:
+    def admit(self, entry: Statement[Any], signers: Signers) -> str | None:
         """Judge the entry as the log's next one; make it true and answer None, or change nothing and say the outcome.
 
         The caller has checked signatures and ``seq``.
         """
         state, kind = self.state, KINDS[entry.kind]
-        author, beside = signers
-        claim = Claim(state, entry, state.size, state.log_time(entry.at), author, beside, self._read)
+        time, author, beside = signers
+        claim = Claim(state, entry, state.size, time, author, beside, self._read)
         outcome = kind.first(claim) or kind.demand(claim) or _common(claim, kind) or kind.rule(claim)
         if outcome is None:
             kind.post(claim, self.books)
@@ -68,7 +69,7 @@ class Replay:
         """Pass an entry that changes nothing."""
         self._advance(VOID_NUMBER)
 
-    def close_block(self, entry: Entry[Seal], leaf_hash: bytes) -> None:
+    def close_block(self, entry: Statement[Seal], leaf_hash: bytes) -> None:
         """Take a seal of the node's key: what is due becomes free, and a new block begins."""
         state = self.state
         self.books.release(state.size, entry.at)
@@ -87,14 +88,8 @@ class Replay:
         self.state.size += 1
         self.state.block_entries += 1
 
-    def _key(self, key: str, entry: Entry[Any]) -> Key | None:
-        found = self.state.roster.keys.get(key)
-        if found is not None:
-            return found if found.counts_at(self.state.log_time(entry.at)) else None
-        return _introduced(key, entry) if entry.kind in ("genesis", "node_rotate") else None
 
-
-def _introduced(key: str, entry: Entry[Any]) -> Key | None:
+def _introduced(key: str, entry: Statement[Any]) -> Key | None:
     """The node's key where the entry itself brings it in: genesis as its author, a rotation as one beside."""
     body = entry.body
     if isinstance(body, Genesis) and key_id(body.node_key) == key == entry.by:
@@ -107,7 +102,7 @@ def _introduced(key: str, entry: Entry[Any]) -> Key | None:
 def _common(claim: Claim, kind: Kind) -> str | None:
     """The outcomes of every kind, from the third on (RULES §1)."""
     state, entry = claim.state, claim.entry
-    if state.size == 0 and entry.kind != "genesis":
+    if (state.size == 0) != (entry.kind == "genesis"):
         return "no-genesis"
     if state.size and _age_seconds(claim.time, entry.at) > state.parameters.statement_max_age_days * DAY_SECONDS:
         return "stale"

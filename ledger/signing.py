@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from chain.entry import Entry
+from chain.entry import Statement
 from chain.fields import Time
 from ledger.bodies import SIGNED
 from ledger.roster import AUTHORITY, CLERK, MEMBER, NODE, PEOPLE, STAFF, Key, persons_of
@@ -22,7 +22,7 @@ class Claim(msgspec.Struct, gc=False):
     """An entry that asks to be true: where it would stand, when (log time), and who signed it."""
 
     state: State
-    entry: Entry[Any]
+    entry: Statement[Any]
     index: int
     time: Time
     author: Key

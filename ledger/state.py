@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chain.entry import Entry
+from chain.entry import Statement
 from chain.fields import Time
 from chain.merkle import StateTree, leaf_hash
 from ledger.numbers import BRIDGE, FEN, ISSUE, MINUTE, OUTSIDE, POOL
@@ -29,7 +29,7 @@ else:
 OPEN, SUSPENDED, CLOSED = "open", "suspended", "closed"
 PERSON, INSTITUTION, SYSTEM = "person", "institution", "system"
 
-ReadEntry = Callable[[int], Entry[Any]]
+ReadEntry = Callable[[int], Statement[Any]]
 """Gives the entry at an index of this log that is below the one being judged and had no finding."""
 
 OnLeg = Callable[[int, str, int, int], None]

@@ -1,0 +1,128 @@
+"""Reads archives that others made (FORMAT §9): one SQLite file with one or many ledgers, none of it trusted.
+
+The file is opened for reading only, its schema is compared with the format's before any table is used, and no value is
+loaded before its size is known. What cannot be read at all is ``StoreError``; what is merely wrong is the audit's.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chain.checkpoint import CHECKPOINT_MAX_BYTES
+from chain.fields import is_origin
+from chain.limits import ENTRY_MAX_BYTES
+from store.log import StoreError
+from store.sqlite import APPLICATION_ID, USER_VERSION
+
+LEDGERS_MAX = 1_000_000
+TABLES = {"log": ["id", "origin"], "entry": ["log", "idx", "bytes"], "checkpoint": ["log", "size", "note"]}
+NO_NOTE = b""
+"""Stands for a checkpoint that is too large or no bytes: it can only be malformed."""
+
+
+class ArchiveLedger:
+    """One ledger of an archive (``verify.source.Source``)."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, log: int, origin: str) -> None:
+        self.origin = origin
+        self._connection = connection
+        self._path = path
+        self._log = log
+
+    def rows(self) -> Iterator[tuple[int, bytes | None]]:
+        """All entries in order of index; None for what is too large or no bytes."""
+        return self._select("idx", "bytes", "entry", ENTRY_MAX_BYTES)
+
+    def entry(self, index: int) -> bytes:
+        """One entry that ``rows`` has given."""
+        with _readable(self._path):
+            row = self._connection.execute(
+                "SELECT bytes FROM entry WHERE log=? AND idx=?", (self._log, index)
+            ).fetchone()
+        return bytes(row[0])
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        """The signed notes by size."""
+        for size, note in self._select("size", "note", "checkpoint", CHECKPOINT_MAX_BYTES):
+            yield size, NO_NOTE if note is None else note
+
+    def size(self) -> int:
+        """About how many entries there are, for progress."""
+        with _readable(self._path):
+            row = self._connection.execute("SELECT max(idx) FROM entry WHERE log=?", (self._log,)).fetchone()
+        return row[0] + 1 if isinstance(row[0], int) else 0
+
+    def _select(self, key: str, value: str, table: str, maximum_bytes: int) -> Iterator[tuple[int, bytes | None]]:
+        sql = (
+            f"SELECT {key}, CASE WHEN typeof({value})='blob' AND length({value})<=? THEN {value} END"  # noqa: S608
+            f" FROM {table} WHERE log=? AND typeof({key})='integer' ORDER BY {key}"
+        )
+        with _readable(self._path):
+            yield from self._connection.execute(sql, (maximum_bytes, self._log))
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[list[ArchiveLedger]]:
+    """The ledgers of an archive, as they were at one moment: the file may go on being written meanwhile."""
+    with _readable(path):
+        connection = _open(path)
+    try:
+        with _readable(path):
+            _check_schema(connection, path)
+            rows = connection.execute("SELECT id, origin FROM log ORDER BY id LIMIT ?", (LEDGERS_MAX,)).fetchall()
+        if not rows:
+            raise StoreError(f"{path} holds no ledger")
+        for log, origin in rows:
+            if not isinstance(log, int) or not isinstance(origin, str) or not is_origin(origin):
+                raise StoreError(f"{path} names a ledger that cannot be one: {str(origin)[:64]!r}")
+        yield [ArchiveLedger(connection, path, log, origin) for log, origin in rows]
+    finally:
+        connection.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """A read-only connection inside one read transaction; a file in WAL mode on a read-only medium is read as it is."""
+    if not path.is_file():
+        raise StoreError(f"{path} is not a file")
+    address = path.absolute().as_uri()
+    try:
+        return _begin(f"{address}?mode=ro")
+    except sqlite3.OperationalError:
+        return _begin(f"{address}?mode=ro&immutable=1")
+
+
+def _begin(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, isolation_level=None)
+    try:
+        for setting in ("trusted_schema=OFF", "cell_size_check=ON", "query_only=ON", "mmap_size=0"):
+            connection.execute(f"PRAGMA {setting}")
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    identity = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if identity != APPLICATION_ID:
+        raise StoreError(f"{path} is a database, but not an archive of ledgers")
+    if version != USER_VERSION:
+        raise StoreError(f"{path} is an archive of version {version}; this program reads version {USER_VERSION}")
+    for table, columns in TABLES.items():
+        kinds = connection.execute("SELECT type FROM sqlite_schema WHERE name=?", (table,)).fetchall()
+        found = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({table})") if not row[6]]
+        if kinds != [("table",)] or found != columns:
+            raise StoreError(f"{path} has no table {table}({', '.join(columns)})")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Errors of SQLite as one clear sentence."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be read as an archive: {error}") from error

@@ -1,0 +1,142 @@
+"""Ledgers as static files in the layout of tlog-tiles (FORMAT §9): a folder, or the same behind http(s).
+
+An audit needs the checkpoint and the bundles alone: it computes every hash itself. So a changed byte is named by the
+entry in which it stands, and what cannot be fetched ends the log there, short of what its checkpoint claims.
+"""
+
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from chain.checkpoint import CHECKPOINT_MAX_BYTES, open_checkpoint
+from chain.errors import ChainError, ProofError
+from chain.tile import (
+    BUNDLE_MAX_BYTES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Bundle,
+    Tile,
+    bundles_of,
+    format_bundle,
+    format_entries_path,
+    format_tile_path,
+    parse_bundle,
+    tiles_of,
+)
+from store.hashes import HashTiles
+from store.log import LogStore, StoreError
+
+CHECKPOINT = "checkpoint"
+TIMEOUT_SECONDS = 30
+
+Fetch = Callable[[str, int], bytes]
+"""From a path inside the ledger's folder, and how many bytes it may have at most, to the bytes. Raises OSError."""
+
+
+class TileLedger:
+    """One ledger's static files (``verify.source.Source``)."""
+
+    def __init__(self, fetch: Fetch, name: str) -> None:
+        try:
+            self._note = fetch(CHECKPOINT, CHECKPOINT_MAX_BYTES)
+            self._checkpoint, _ = open_checkpoint(self._note)
+        except (OSError, ChainError) as error:
+            raise StoreError(f"{name} has no checkpoint that can be read: {error}") from error
+        self._fetch = fetch
+        self.origin = self._checkpoint.origin
+
+    def size(self) -> int:
+        """How many entries the checkpoint claims."""
+        return self._checkpoint.size
+
+    def rows(self) -> Iterator[tuple[int, bytes | None]]:
+        """All entries up to the first bundle that cannot be had."""
+        for bundle in bundles_of(self._checkpoint.size):
+            try:
+                entries = self._bundle(bundle)
+            except (OSError, ProofError):
+                return
+            yield from enumerate(entries, bundle.index * TILE_WIDTH)
+
+    def entry(self, index: int) -> bytes:
+        """One entry that ``rows`` has given."""
+        number, offset = divmod(index, TILE_WIDTH)
+        width = min(TILE_WIDTH, self._checkpoint.size - number * TILE_WIDTH)
+        return self._bundle(Bundle(number, width))[offset]
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        """The one that stands there."""
+        yield self._checkpoint.size, self._note
+
+    def _bundle(self, bundle: Bundle) -> Sequence[bytes]:
+        entries = parse_bundle(self._fetch(format_entries_path(bundle), BUNDLE_MAX_BYTES))
+        return entries[: bundle.width]
+
+
+def open_folder(folder: Path) -> list[TileLedger]:
+    """The ledgers whose files lie in a folder or below it."""
+    found = sorted(folder.rglob(CHECKPOINT))
+    if not found:
+        raise StoreError(f"{folder} holds no tiles of a ledger: no file named `checkpoint`")
+    return [TileLedger(_folder_fetch(file.parent), str(file.parent)) for file in found]
+
+
+def open_address(address: str) -> list[TileLedger]:
+    """The ledger behind an http(s) address."""
+    return [TileLedger(_http_fetch(address.rstrip("/")), address)]
+
+
+def write_tiles(store: LogStore, folder: Path) -> int:
+    """Write the ledger's newest checkpoint with its tiles and bundles below ``folder``; the size it covers.
+
+    The checkpoint comes last: whoever reads meanwhile finds all that it claims.
+    """
+    last = store.last_checkpoint()
+    if last is None:
+        raise StoreError("nothing is sealed yet: run `huzhu seal` first")
+    size, note = last
+    target = folder / store.origin
+    for tile in tiles_of(size):
+        _write(target / format_tile_path(tile), _tile_bytes(store.hashes, tile))
+    for bundle in bundles_of(size):
+        start = bundle.index * TILE_WIDTH
+        entries = list(store.entries(start, start + bundle.width))
+        _write(target / format_entries_path(bundle), format_bundle(entries))
+    _write(target / CHECKPOINT, note)
+    return size
+
+
+def _tile_bytes(hashes: HashTiles, tile: Tile) -> bytes:
+    first = tile.index * TILE_WIDTH
+    return b"".join(hashes.read(tile.level * TILE_HEIGHT, first + offset) for offset in range(tile.width))
+
+
+def _write(path: Path, raw: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(raw)
+    draft.replace(path)
+
+
+def _folder_fetch(folder: Path) -> Fetch:
+    def fetch(path: str, maximum_bytes: int) -> bytes:
+        with (folder / path).open("rb") as file:
+            return _bounded(file.read(maximum_bytes + 1), maximum_bytes, path)
+
+    return fetch
+
+
+def _http_fetch(address: str) -> Fetch:
+    def fetch(path: str, maximum_bytes: int) -> bytes:
+        with urllib.request.urlopen(f"{address}/{path}", timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            return _bounded(answer.read(maximum_bytes + 1), maximum_bytes, path)
+
+    if not address.startswith(("http://", "https://")):
+        raise StoreError(f"{address} is not an http(s) address")
+    return fetch
+
+
+def _bounded(raw: bytes, maximum_bytes: int, path: str) -> bytes:
+    if len(raw) > maximum_bytes:
+        raise OSError(f"{path} has more than {maximum_bytes} bytes")
+    return raw

@@ -1,0 +1,132 @@
+"""The report of an audit: as one object for programs, and as text for people.
+
+Nothing here judges. Texts go through ``translate``, a function from the English text to the reader's language, so that
+this module stays free of files and of the environment.
+"""
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from chain.fields import format_time
+from chain.note import format_vkey
+from ledger.numbers import FEN, MINUTE
+from verify.audit import LedgerReport
+from verify.finding import Finding
+
+Translate = Callable[[str], str]
+
+SHOWN_PER_CODE = 5
+"""How many findings of one code the text names; it counts the others."""
+
+
+def is_sound(reports: Sequence[LedgerReport]) -> bool:
+    """Whether no ledger has a finding."""
+    return all(report.is_sound for report in reports)
+
+
+def report_object(reports: Sequence[LedgerReport], seconds: float) -> dict[str, Any]:
+    """The object that ``huzhu verify --json`` prints."""
+    totals: dict[str, Counter[str]] = {MINUTE: Counter(), FEN: Counter()}
+    for report in reports:
+        for unit, amounts in report.totals.items():
+            totals[unit].update(amounts)
+    return {
+        "ok": is_sound(reports),
+        "trusted": all(report.is_pinned for report in reports),
+        "ledgers": [_ledger_object(report) for report in reports],
+        "findings": [finding_object(finding) for report in reports for finding in report.findings],
+        "counts": dict(sorted(_counts(reports).items())),
+        "suspicions": [],
+        "totals": {unit: dict(amounts) for unit, amounts in totals.items()},
+        "seconds": round(seconds, 3),
+    }
+
+
+def finding_object(finding: Finding) -> dict[str, Any]:
+    """One finding without its absent fields."""
+    fields = {name: getattr(finding, name) for name in ("code", "origin", "index", "height", "expected", "found")}
+    return {name: value for name, value in fields.items() if value is not None} | {"detail": finding.detail}
+
+
+def report_lines(reports: Sequence[LedgerReport], seconds: float, translate: Translate) -> Iterator[str]:
+    """The report as lines of text."""
+    _ = translate
+    for report in reports:
+        yield from _ledger_lines(report, _)
+    entries = sum(report.size for report in reports)
+    yield _("{entries} entries recomputed in {seconds:.1f} s.").format(entries=entries, seconds=seconds)
+    count = sum(_counts(reports).values())
+    if count:
+        yield _("NOT SOUND: {count} findings.").format(count=count)
+    else:
+        yield _("Sound: every byte, signature, rule and balance follows.")
+
+
+def _ledger_object(report: LedgerReport) -> dict[str, Any]:
+    return {
+        "origin": report.origin,
+        "size": report.size,
+        "sealed": None if report.sealed is None else format_time(report.sealed),
+        "pending": report.pending,
+        "blocks": report.blocks,
+        "root": b64encode(report.root).decode(),
+        "state": b64encode(report.state).decode(),
+        "entries": report.entries,
+        "trusted": report.is_pinned,
+        "key": None if report.genesis_key is None else format_vkey(report.genesis_key),
+    }
+
+
+def _counts(reports: Sequence[LedgerReport]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for report in reports:
+        counts.update(report.finding_counts)
+    return counts
+
+
+def _ledger_lines(report: LedgerReport, _: Translate) -> Iterator[str]:
+    yield _("Ledger {origin}").format(origin=report.origin)
+    if not report.is_pinned:
+        yield "  " + _("SELF-ASSERTED: no key was brought along; the ledger's own was taken from its first entry.")
+    if report.genesis_key is not None:
+        yield "  " + _("key      {key}").format(key=format_vkey(report.genesis_key))
+    sealed = "—" if report.sealed is None else format_time(report.sealed)
+    yield "  " + _("sealed   {time}, {blocks} blocks").format(time=sealed, blocks=report.blocks)
+    yield "  " + _("entries  {size}, of them {pending} after the last checkpoint").format(
+        size=report.size, pending=report.pending
+    )
+    kinds = ", ".join(f"{kind} {count}" for kind, count in report.entries.items())
+    yield "  " + _("kinds    {kinds}").format(kinds=kinds)
+    yield "  " + _("root     {root}").format(root=b64encode(report.root).decode())
+    yield "  " + _("balances {state}").format(state=b64encode(report.state).decode())
+    minutes = report.totals[MINUTE]
+    yield "  " + _("hours    {accounts} accounts have {balance:.1f} h, and {held:.1f} h that are held").format(
+        accounts=minutes.get("accounts", 0),
+        balance=minutes.get("balance", 0) / 60,
+        held=minutes.get("held", 0) / 60,
+    )
+    yield from _finding_lines(report, _)
+
+
+def _finding_lines(report: LedgerReport, _: Translate) -> Iterator[str]:
+    shown: Counter[str] = Counter()
+    for finding in report.findings:
+        shown[finding.code] += 1
+        if shown[finding.code] <= SHOWN_PER_CODE:
+            yield f"  ✗ {finding.code}  {_where(finding, _)}"
+            yield f"      {finding.detail}"
+            if finding.expected is not None or finding.found is not None:
+                yield "      " + _("expected {expected}").format(expected=finding.expected)
+                yield "      " + _("found    {found}").format(found=finding.found)
+    for code, count in report.finding_counts.items():
+        if count > min(shown[code], SHOWN_PER_CODE):
+            more = count - min(shown[code], SHOWN_PER_CODE)
+            yield "  " + _("… and {count} more of {code}").format(count=more, code=code)
+
+
+def _where(finding: Finding, _: Translate) -> str:
+    if finding.height is not None:
+        return _("entry {index}, the seal of block {height}").format(index=finding.index, height=finding.height)
+    return "" if finding.index is None else _("entry {index}").format(index=finding.index)
