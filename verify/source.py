@@ -18,6 +18,9 @@ class Source(Protocol):
     def origin(self) -> str:
         """The name under which it is kept."""
 
+    def size(self) -> int:
+        """About how many entries there are: for progress, never for a judgement."""
+
     def rows(self) -> Iterator[Row]:
         """All entries in order of index, in bounded memory."""
 
@@ -35,6 +38,9 @@ class MemorySource:
         self.origin = origin
         self._entries = entries
         self._checkpoints = checkpoints
+
+    def size(self) -> int:
+        return len(self._entries)
 
     def rows(self) -> Iterator[Row]:
         return iter(enumerate(self._entries))

@@ -1,10 +1,10 @@
-"""The auditor's two commands: ``verify`` a whole ledger, ``check-receipt`` one proof. Both work off line and read only."""
+"""The auditor's two commands: ``verify`` a whole ledger, ``check-receipt`` one proof. Both work off line."""
 
 import gc
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from gettext import gettext as _
@@ -18,13 +18,10 @@ from web.i18n import marked
 
 if TYPE_CHECKING:
     from chain.policy import Policy
-    from store.archive import ArchiveLedger
-    from store.tiles import TileLedger
     from verify.audit import LedgerReport, Trust
     from verify.receipts import Proven
+    from verify.source import Source
     from web.session import Session
-
-    Ledgers = list[ArchiveLedger] | list[TileLedger]
 
 ALONE_MAX_ENTRIES = 10_000
 """Up to here starting workers takes longer than they save."""
@@ -104,7 +101,7 @@ def check_receipt(session: "Session", file: Path, trust: Path) -> int:
     return DONE
 
 
-def _audit(ledgers: "Ledgers", brought: "Trust", jobs: int) -> "Iterator[LedgerReport]":
+def _audit(ledgers: "Sequence[Source]", brought: "Trust", jobs: int) -> "Iterator[LedgerReport]":
     """The report of each ledger, one after the other."""
     from verify.audit import audit_ledger
 
@@ -133,7 +130,11 @@ def _progress(label: str, size: int) -> Iterator[Callable[[int], None] | None]:
         yield None
         return
     with click.progressbar(length=size, label=label, file=stream) as bar:
-        yield lambda done: bar.update(done - bar.pos)
+
+        def advance(done: int) -> None:
+            bar.update(done - bar.pos)
+
+        yield advance
 
 
 def _opened(target: str) -> Any:
