@@ -19,6 +19,10 @@ CONTROL_BYTES = re.compile(rb'\x7f|\xc2[\x80-\x9f]|\\[^"\\]')
 """Finds a control character, or an escape of anything but the two allowed, in canonical bytes."""
 
 
+BACKSLASH, DELETE, LATIN = 0x5C, 0x7F, 0xC2
+"""Without one of these bytes there is nothing to look for: U+0080 to U+009F begin with the last."""
+
+
 def format_canonical(value: object, level: int = 1) -> bytes:
     """The canonical bytes of a plain value; raises EntryError for one that §1 does not allow.
 
@@ -52,7 +56,7 @@ def parse_canonical(raw: bytes) -> Any:
 
 def has_control(raw: bytes) -> bool:
     """Whether canonical bytes hold a control character or another escape than ``\\"`` and ``\\\\``."""
-    return (b"\\" in raw or b"\x7f" in raw or b"\xc2" in raw) and CONTROL_BYTES.search(unescaped(raw)) is not None
+    return (BACKSLASH in raw or DELETE in raw or LATIN in raw) and CONTROL_BYTES.search(unescaped(raw)) is not None
 
 
 def unescaped(raw: bytes) -> bytes:

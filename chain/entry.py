@@ -11,6 +11,7 @@ and compares, so that an entry that it returns has exactly one spelling. What an
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -177,23 +178,27 @@ def _flaw(entry: Entry[Any]) -> str | None:
     for time in (entry.at, *body.times()):
         if time is not None and (time.tzinfo is not UTC or time.microsecond or not 2000 <= time.year <= 2999):
             return "a time in it is not of the form YYYY-MM-DDTHH:MM:SSZ, of the years 2000 to 2999"
-    keys = [by, *beside]
-    if [signature.key for signature in entry.sigs] != keys:
+    if [signature.key for signature in entry.sigs] != [by, *beside]:
         return "its signatures are not the author's and then those of `with`, in its order"
-    for key in keys:
-        if not is_key_id(key):
-            return "a key id in it is not 16 lower-case hex digits"
-    if beside:
-        if list(beside) != sorted({*beside}):
-            return "the keys in `with` do not rise"
-        if by in beside:
-            return "the author stands in `with` too"
-        if len(beside) > ENTRY_MAX_BESIDE:
-            return f"more than {ENTRY_MAX_BESIDE} keys stand in `with`"
+    flaw = _flaw_of_keys(by, beside)
+    if flaw:
+        return flaw
     if entry.sheet is not None and len(entry.sheet.path) > PROOF_MAX_HASHES:
         return "the path of its sheet is too long"
     for number in body.numbers():
         if number is not None and not (number.isdigit() and number.isascii()):
             return "an account number in it is not eight digits"
-    flaw: str | None = body.flaw()
-    return flaw
+    of_body: str | None = body.flaw()
+    return of_body
+
+
+@lru_cache(maxsize=16_384)
+def _flaw_of_keys(by: str, beside: tuple[str, ...]) -> str | None:
+    """What is wrong with the keys that sign; the same few sign thousands of entries."""
+    if len(beside) > ENTRY_MAX_BESIDE:
+        return f"more than {ENTRY_MAX_BESIDE} keys stand in `with`"
+    if not all(map(is_key_id, (by, *beside))):
+        return "a key id in it is not 16 lower-case hex digits"
+    if list(beside) != sorted({*beside}):
+        return "the keys in `with` do not rise"
+    return "the author stands in `with` too" if by in beside else None

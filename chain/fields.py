@@ -5,7 +5,6 @@ one spelling of each passes.
 """
 
 import datetime
-import functools
 import re
 from typing import Annotated
 
@@ -46,7 +45,6 @@ def is_time(value: Time) -> bool:
     return value.tzinfo is UTC and not value.microsecond and 2000 <= value.year <= 2999
 
 
-@functools.lru_cache(maxsize=65_536)
 def is_key_id(text: str) -> bool:
     """Whether ``text`` is 16 lower-case hex digits."""
     return KEY_ID.fullmatch(text) is not None

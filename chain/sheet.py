@@ -85,44 +85,38 @@ class SheetRoots:
     rest of both is the same, and is compared instead of hashed again.
     """
 
-    __slots__ = ("_climbed", "_place", "_root")
+    __slots__ = ("_climbed", "_place", "_steps")
 
     def __init__(self) -> None:
         self._place: SheetPlace | None = None
+        self._steps: tuple[int, ...] = ()
         self._climbed: list[bytes] = []
-        self._root = b""
 
     def root(self, statement_hash: bytes, entry: Entry[Any]) -> tuple[int, bytes]:
         """Size and root of the entry's sheet, whose signatures vouch for it; ProofError where the path has no shape."""
         place = entry.sheet
         if place is None:
             return 1, statement_hash
-        if place.index >= place.size or len(place.path) != _steps(place.index, place.size)[-1]:
+        if place.index >= place.size:
+            raise ProofError(f"statement {place.index} is not on a sheet of {place.size}")
+        steps = _steps(place.index, place.size)
+        if len(place.path) != steps[-1]:
             raise ProofError(f"statement {place.index} of {place.size} has a path of {len(place.path)} hashes")
-        if not self._joins(place, statement_hash):
-            self._climb(place, statement_hash)
-        return place.size, self._root
+        self._climbed = self._join(place, steps, statement_hash) or _climb(place, statement_hash, steps[-1])
+        self._place, self._steps = place, steps
+        return place.size, self._climbed[-1]
 
-    def _joins(self, place: SheetPlace, statement_hash: bytes) -> bool:
-        """Climb to where the way joins that of the entry before; whether both are the same from there on."""
+    def _join(self, place: SheetPlace, steps: tuple[int, ...], statement_hash: bytes) -> list[bytes] | None:
+        """The climb, if it joins that of the entry before and both ways are the same from there on."""
         last = self._place
         if last is None or last.size != place.size or last.index == place.index:
-            return False
+            return None
         level = (last.index ^ place.index).bit_length()
-        mine, theirs = _steps(place.index, place.size)[level], _steps(last.index, last.size)[level]
-        if place.path[mine:] != last.path[theirs:]:
-            return False
-        climbed = _climb_to(place, statement_hash, mine)
-        if climbed[-1] != self._climbed[theirs]:
-            return False
-        self._climbed = climbed + self._climbed[theirs + 1 :]
-        self._place = place
-        return True
-
-    def _climb(self, place: SheetPlace, statement_hash: bytes) -> None:
-        self._place = place
-        self._climbed = _climb_to(place, statement_hash, len(place.path))
-        self._root = self._climbed[-1]
+        mine, theirs = steps[level], self._steps[level]
+        climbed = _climb(place, statement_hash, mine)
+        if climbed[-1] != self._climbed[theirs] or place.path[mine:] != last.path[theirs:]:
+            return None
+        return climbed + self._climbed[theirs + 1 :]
 
 
 @lru_cache(maxsize=16_384)
@@ -148,7 +142,7 @@ def _sides(index: int, size: int) -> tuple[bool, ...]:
     return tuple(sides)
 
 
-def _climb_to(place: SheetPlace, statement_hash: bytes, steps: int) -> list[bytes]:
+def _climb(place: SheetPlace, statement_hash: bytes, steps: int) -> list[bytes]:
     """The nodes on the way up from a statement, itself first, over the first ``steps`` hashes of its path."""
     climbed, node, path = [statement_hash], statement_hash, place.path
     sides = _sides(place.index, place.size)

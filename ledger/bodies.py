@@ -38,6 +38,9 @@ Times = tuple[Time | None, ...]
 
 PAPER, SIGNED = "paper", "signed"
 
+MAP_LEVEL = 3
+"""How deep a map in a body is nested: the entry is 1, its body 2."""
+
 
 class Founder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """A key that genesis names."""
@@ -316,19 +319,23 @@ def _vkey_flaw(vkey: str | None) -> str | None:
 
 
 def _plain_flaw(value: object) -> str | None:
-    """What is wrong with a map that no type describes: the order of its keys, or a string's length."""
+    """What is wrong with a body's map that no type describes."""
+    try:
+        format_canonical(value, MAP_LEVEL)
+    except EntryError as error:
+        return str(error)
+    return _map_flaw(value)
+
+
+def _map_flaw(value: object) -> str | None:
+    """The order of its keys, or the length of a string."""
     if isinstance(value, str):
         return None if 1 <= len(value) <= STRING_MAX_CODE_POINTS else "a string in it is empty or too long"
-    if isinstance(value, dict):
-        if list(value) != sorted(value):
-            return "the keys of a map in it do not rise"
-        try:
-            format_canonical(value)
-        except EntryError as error:
-            return str(error)
-    if isinstance(value, dict | list | tuple):
+    if isinstance(value, dict) and list(value) != sorted(value):
+        return "the keys of a map in it do not rise"
+    if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
-            flaw = _plain_flaw(item)
+            flaw = _map_flaw(item)
             if flaw:
                 return flaw
     return None

@@ -28,7 +28,7 @@ def service(claim: Claim) -> str | None:
         return "closed"
     if SUSPENDED in (provider.status, recipient.status):
         return "suspended"
-    if provider is recipient or deals_with_itself(claim, {body.provider, body.recipient, body.guardian}):
+    if provider is recipient or deals_with_itself(claim, (body.provider, body.recipient, body.guardian)):
         return "self-dealing"
     if body.category not in CATEGORIES:
         return "unknown-category"

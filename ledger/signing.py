@@ -4,7 +4,7 @@ A *demand* looks at a ``Claim`` (an entry with its signers, at its place) and an
 author's role may not) or ``needs-second`` (somebody is missing).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -135,7 +135,7 @@ def speaks_for(key: Key, number: str | None) -> bool:
     return key.account == number and number is not None and key.role in PEOPLE
 
 
-def deals_with_itself(claim: Claim, parties: set[str | None]) -> bool:
+def deals_with_itself(claim: Claim, parties: Collection[str | None]) -> bool:
     """Whether somebody records or certifies what he, or a person he is kin to, takes part in."""
     for key in (claim.author, *claim.beside):
         if key.account is not None and key.role in STAFF:

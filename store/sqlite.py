@@ -7,12 +7,15 @@ they are missing.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlite_utils import Database, Migrations
 
-from chain.merkle import leaf_hash
+from chain.checkpoint import open_checkpoint
+from chain.errors import NoteError
+from chain.merkle import leaf_hash, tree_root
 from store.hashes import HashTiles, TileRow
 from store.log import Leg, StoreError
 
@@ -33,17 +36,22 @@ migrations = Migrations("huzhu")
 
 @migrations(name="0001-archive")
 def _archive(database: Database) -> None:
-    database.conn.execute("CREATE TABLE log(id INTEGER PRIMARY KEY, origin TEXT UNIQUE NOT NULL)")
+    """An archive has these three tables, whoever made it, and perhaps no record of migrations."""
+    database.conn.execute("CREATE TABLE IF NOT EXISTS log(id INTEGER PRIMARY KEY, origin TEXT UNIQUE NOT NULL)")
     database.conn.execute(
-        "CREATE TABLE entry(log INTEGER, idx INTEGER, bytes BLOB, PRIMARY KEY(log, idx)) WITHOUT ROWID"
+        "CREATE TABLE IF NOT EXISTS entry(log INTEGER, idx INTEGER, bytes BLOB, PRIMARY KEY(log, idx)) WITHOUT ROWID"
     )
     database.conn.execute(
-        "CREATE TABLE checkpoint(log INTEGER, size INTEGER, note BLOB, PRIMARY KEY(log, size)) WITHOUT ROWID"
+        "CREATE TABLE IF NOT EXISTS checkpoint(log INTEGER, size INTEGER, note BLOB, PRIMARY KEY(log, size))"
+        " WITHOUT ROWID"
     )
 
 
 @migrations(name="0002-node")
 def _node(database: Database) -> None:
+    """Made anew as a whole where one of them is missing: each goes with the others."""
+    for table in NODE_TABLES:
+        database.conn.execute(f"DROP TABLE IF EXISTS {table}")
     database.conn.execute(
         "CREATE TABLE tile(log INTEGER, level INTEGER, idx INTEGER, hashes BLOB, PRIMARY KEY(log, level, idx))"
         " WITHOUT ROWID"
@@ -71,41 +79,85 @@ class SqliteStore:
         if origin is None and not path.is_file():
             raise StoreError(f"{path} is missing; restore it from a backup")
         if origin is not None:
-            path.touch(FILE_MODE, exist_ok=False)
+            _touch(path)
         self._connection = self._do(lambda: _connect(path, "ro" if read_only else "rw"))
+        try:
+            self._open(origin, read_only)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _open(self, origin: str | None, read_only: bool) -> None:
+        path = self._path
+        if origin is None:
+            self._do(self._check_identity)
         if not read_only:
             self._do(self._migrate)
         if origin is not None:
+            self._do(lambda: self._run(f"PRAGMA user_version={USER_VERSION}"))
+            self._do(lambda: self._run(f"PRAGMA application_id={APPLICATION_ID}"))
             self._do(lambda: self._run("INSERT INTO log(id, origin) VALUES(1, ?)", origin))
             self.commit()
         rows = self._do(lambda: self._run("SELECT id, origin FROM log").fetchmany(2))
         if len(rows) != 1:
-            raise StoreError(f"{path} holds {len(rows)} ledgers; a node's own file holds one")
+            raise StoreError(f"{path} does not hold one ledger, as a node's own file does, but none or several")
         self._log, self.origin = int(rows[0][0]), str(rows[0][1])
+        if read_only and self._lacks_tables():
+            raise StoreError(f"{path} is a bare archive: open it once for writing, which completes it")
         self._load()
+
+    def _check_identity(self) -> None:
+        """A file of another program is not to be written into."""
+        (identity,) = self._run("PRAGMA application_id").fetchone()
+        (version,) = self._run("PRAGMA user_version").fetchone()
+        if identity != APPLICATION_ID:
+            raise StoreError(f"{self._path} is not a ledger; restore it from a backup")
+        if version != USER_VERSION:
+            raise StoreError(f"{self._path} is of version {version}; this program knows version {USER_VERSION}")
 
     def _migrate(self) -> None:
         database = Database(self._connection)
         migrations.apply(database)
-        self._run(f"PRAGMA user_version={USER_VERSION}")
-        self._run(f"PRAGMA application_id={APPLICATION_ID}")
+        if self._lacks_tables():
+            _node(database)
+
+    def _lacks_tables(self) -> bool:
+        rows = self._do(lambda: self._run("SELECT name FROM sqlite_schema WHERE type='table'").fetchall())
+        return not {name for (name,) in rows}.issuperset(NODE_TABLES)
 
     def _load(self) -> None:
         row = self._do(lambda: self._run("SELECT max(idx) FROM entry WHERE log=?", self._log).fetchone())
         self.size = 0 if row[0] is None else int(row[0]) + 1
         try:
             self.hashes = self._do(lambda: HashTiles(self.size, self._tile))
+            is_whole = self._agrees_with_checkpoint()
         except LostTileError:
+            is_whole = False
+        if not is_whole:
             self.rebuild_hashes()
+
+    def _agrees_with_checkpoint(self) -> bool:
+        """Whether the tiles lead to the root that was signed last: a node must not seal on damaged hashes."""
+        last = self.last_checkpoint()
+        if last is None:
+            return True
+        try:
+            checkpoint, _ = open_checkpoint(last[1])
+        except NoteError:
+            return True
+        return checkpoint.size != last[0] or tree_root(checkpoint.size, self.hashes.read) == checkpoint.root
 
     def rebuild_hashes(self) -> None:
         """Make all tiles again from the entries."""
         self._do(self._begin)
-        self._run("DELETE FROM tile WHERE log=?", self._log)
+        self._do(lambda: self._run("DELETE FROM tile WHERE log=?", self._log))
         self.hashes = HashTiles(0, self._tile)
         for start in range(0, self.size, REBUILD_ENTRIES):
             entries = self.entries(start, start + REBUILD_ENTRIES)
             self._put_tiles(self.hashes.append([leaf_hash(entry) for entry in entries]))
+        if self.hashes.size != self.size:
+            self._do(lambda: self._run("ROLLBACK"))
+            raise StoreError(f"{self._path} lacks some of its {self.size} entries; restore it from a backup")
         self.commit()
 
     def _put_tiles(self, rows: Iterable[TileRow]) -> None:
@@ -131,10 +183,8 @@ class SqliteStore:
         self.size += len(entries)
 
     def legs(self, account: str) -> Iterator[Leg]:
-        rows = self._run(
-            "SELECT idx, balance, held FROM leg WHERE log=? AND account=? ORDER BY idx", self._log, account
-        )
-        return (Leg(account, *row) for row in rows)
+        sql = "SELECT idx, balance, held FROM leg WHERE log=? AND account=? AND idx<? ORDER BY idx"
+        return (Leg(account, *row) for row in self._rows(sql, self._log, account, self.size))
 
     def clear_legs(self) -> None:
         self._do(self._begin)
@@ -158,10 +208,8 @@ class SqliteStore:
         return bytes(row[0])
 
     def entries(self, start: int, end: int) -> Iterator[bytes]:
-        rows = self._run(
-            "SELECT bytes FROM entry WHERE log=? AND idx>=? AND idx<? ORDER BY idx", self._log, start, end
-        )
-        return (row[0] for row in rows)
+        sql = "SELECT bytes FROM entry WHERE log=? AND idx>=? AND idx<? ORDER BY idx"
+        return (row[0] for row in self._rows(sql, self._log, start, min(end, self.size)))
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         self._do(self._begin)
@@ -180,13 +228,16 @@ class SqliteStore:
     def last_checkpoint(self) -> tuple[int, bytes] | None:
         row = self._do(
             lambda: self._run(
-                "SELECT size, note FROM checkpoint WHERE log=? ORDER BY size DESC LIMIT 1", self._log
+                "SELECT size, note FROM checkpoint WHERE log=? AND size<=? ORDER BY size DESC LIMIT 1",
+                self._log,
+                self.size,
             ).fetchone()
         )
         return None if row is None else (int(row[0]), bytes(row[1]))
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
-        return iter(self._run("SELECT size, note FROM checkpoint WHERE log=? ORDER BY size", self._log))
+        sql = "SELECT size, note FROM checkpoint WHERE log=? AND size<=? ORDER BY size"
+        return self._rows(sql, self._log, self.size)
 
     def put_snapshot(self, size: int, digest: bytes, raw: bytes) -> None:
         self._do(self._begin)
@@ -212,21 +263,22 @@ class SqliteStore:
 
     def rollback(self) -> None:
         if self._connection.in_transaction:
-            self._run("ROLLBACK")
+            self._do(lambda: self._run("ROLLBACK"))
         self._load()
 
     def copy_to(self, path: Path) -> None:
         """A copy of the archive alone, taken live: entries and checkpoints, in one plain file of mode 0600."""
-        path.touch(FILE_MODE, exist_ok=False)
-        target = _connect(path, "rw")
+        _touch(path)
         try:
-            self._connection.backup(target)
-            for table in NODE_TABLES:
-                target.execute(f"DROP TABLE {table}")
-            target.execute("PRAGMA journal_mode=DELETE")
-            target.execute("VACUUM")
-        finally:
-            target.close()
+            with _explained(path), closing(_connect(path, "rw")) as target:
+                self._connection.backup(target)
+                for table in (*NODE_TABLES, Migrations.migrations_table):
+                    target.execute(f"DROP TABLE {table}")
+                target.execute("PRAGMA journal_mode=DELETE")
+                target.execute("VACUUM")
+        except StoreError:
+            path.unlink(missing_ok=True)
+            raise
 
     def close(self) -> None:
         if self._connection.in_transaction:
@@ -248,11 +300,31 @@ class SqliteStore:
             raise LostTileError(f"{self._path} has lost tile {index} of level {level}")
         return bytes(row[0])
 
+    def _rows(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """Row by row; what fails on the way is explained too."""
+        with _explained(self._path):
+            yield from self._run(sql, *values)
+
     def _do(self, action: Callable[[], T]) -> T:
-        try:
+        with _explained(self._path):
             return action()
-        except sqlite3.Error as error:
-            raise StoreError(_explain(self._path, error)) from error
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Errors of SQLite as one clear sentence."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(_explain(path, error)) from error
+
+
+def _touch(path: Path) -> None:
+    """Make an empty file that only its owner reads."""
+    try:
+        path.touch(FILE_MODE, exist_ok=False)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -267,11 +339,16 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _explain(path: Path, error: sqlite3.Error) -> str:
     """What an error of SQLite means for whoever runs the node."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_FULL:
-        return f"the disk that holds {path} is full; nothing was written. Free some space and try again"
-    if code == sqlite3.SQLITE_READONLY:
-        return f"{path} cannot be written: check its owner and mode"
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return f"{path} is damaged or not a ledger ({error}); restore it from a backup"
+    code = getattr(error, "sqlite_errorcode", 0)
+    match code & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return f"the disk that holds {path} is full; nothing was written. Free some space and try again"
+        case sqlite3.SQLITE_READONLY:
+            return f"{path} cannot be written: check its owner and mode"
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return f"{path} is damaged or not a ledger ({error}); restore it from a backup"
+        case sqlite3.SQLITE_BUSY:
+            return f"another process writes {path}: wait for it to end, or stop it"
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
+            return f"{path} cannot be read or written ({error}): is its disk full, failing or gone?"
     return f"{path}: {error}"

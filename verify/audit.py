@@ -99,6 +99,7 @@ class _Audit:
             source.checkpoints(), source.origin, trust.policy, self._findings, executor
         )
         self._kept = KeptCheck(trust.kept, source.origin)
+        self._keeps = bool(self._kept)
         self._genesis = NO_GENESIS
         self._kinds: Counter[str] = Counter()
         self._state_root = b""
@@ -173,18 +174,14 @@ class _Audit:
             is_seal = statement.kind == SEAL
             self._judge(index, statement, raw, hashed, verdict)
         self._tree.append(hashed)
-        self._compare(index, hashed, self._replay.state.sealed_at if is_seal else None)
-
-    def _compare(self, index: int, hashed: bytes, sealed_at: Time | None) -> None:
-        """Steps 2 and 7, where they ask something of the first ``index`` + 1 entries."""
-        size = index + 1
-        if self._checkpoints.is_due(size):
+        if index + 1 >= self._checkpoints.next_size:
             self._checkpoints.learn(self._replay.state)
-            self._checkpoints.at_size(size, self._tree.root(), sealed_at)
-        if self._kept:
+            sealed_at = self._replay.state.sealed_at if is_seal else None
+            self._checkpoints.at_size(index + 1, self._tree.root(), sealed_at)
+        if self._keeps:
             self._kept.at_leaf(index, hashed, self._genesis, self._findings)
-            if self._kept.is_due(size):
-                self._kept.at_size(size, self._tree.root(), self._findings)
+            if self._kept.is_due(index + 1):
+                self._kept.at_size(index + 1, self._tree.root(), self._findings)
 
     def _judge(
         self, index: int, statement: Statement[Any], raw: bytes, hashed: bytes, verdict: Verdict | None

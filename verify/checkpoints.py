@@ -4,6 +4,7 @@
 and what they show comes in later, at ``finish`` at the latest.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -78,7 +79,10 @@ class CheckpointCheck:
         executor: Executor | None,
     ) -> None:
         self._rows = rows
-        self._row = next(rows, None)
+        self._row: tuple[int, bytes] | None = None
+        self.next_size: float = 0
+        """The size that the next checkpoint is kept under; infinite after the last."""
+        self._step()
         self._origin = origin
         self._policy = policy
         self._findings = findings
@@ -94,10 +98,6 @@ class CheckpointCheck:
         """Every public key that has been the node's."""
         self.last_size = 0
         """The largest size that a checkpoint was kept under."""
-
-    def is_due(self, size: int) -> bool:
-        """Whether a checkpoint of that size, or of one passed by, waits."""
-        return self._row is not None and self._row[0] <= size
 
     def learn(self, state: State) -> None:
         """Take over the keys of a state whose roster has changed."""
@@ -118,7 +118,7 @@ class CheckpointCheck:
         """Compare what is kept of the first ``size`` entries; ``sealed_at`` is None where the last is no seal."""
         while self._row is not None and self._row[0] <= size:
             kept_size, raw = self._row
-            self._row = next(self._rows, None)
+            self._step()
             self.last_size = max(self.last_size, kept_size)
             self._compare(kept_size, raw, root, sealed_at)
 
@@ -129,13 +129,17 @@ class CheckpointCheck:
             self._judge_next()
         while self._row is not None:
             kept_size, _ = self._row
-            self._row = next(self._rows, None)
+            self._step()
             detail = "a checkpoint covers more entries than there are"
             self._findings.add("log.truncated", detail, size - 1 if size else None, None, kept_size, size)
             self.last_size = max(self.last_size, kept_size)
         if not self.last_size:
             self._findings.add("checkpoint.missing", "nothing on this log is vouched for: it has no checkpoint")
         self._judge_trust()
+
+    def _step(self) -> None:
+        self._row = next(self._rows, None)
+        self.next_size = math.inf if self._row is None else self._row[0]
 
     def _compare(self, size: int, raw: object, root: bytes, sealed_at: Time | None) -> None:
         index = max(size - 1, 0)

@@ -67,8 +67,13 @@ def receipt_of(index: int) -> EntryReceipt:
     return EntryReceipt(ENTRIES[index], index, path, SIGNED)
 
 
+GENESIS = leaf_hash(b"entry 0")
+
+
 def balance_of(position: int) -> BalanceReceipt:
-    return BalanceReceipt(LEAVES[position], position, len(LEAVES), tuple(STATE_TREE.path(position)), receipt_of(10))
+    return BalanceReceipt(
+        LEAVES[position], position, len(LEAVES), GENESIS, tuple(STATE_TREE.path(position)), receipt_of(10)
+    )
 
 
 def proves(raw: bytes) -> bool:
@@ -87,6 +92,8 @@ def proves_balance(raw: bytes) -> bool:
     try:
         receipt = parse_balance_receipt(raw)
         check_balance_leaf(receipt, len(LEAVES), STATE_TREE.root())
+        if receipt.genesis != GENESIS:
+            return False  # the seal's own signature, which verify.receipts checks, is over it
         return proves(format_entry_receipt(receipt.seal))
     except ChainError:
         return False
@@ -214,7 +221,8 @@ def test_a_balance_receipt_is_a_text_of_these_lines() -> None:
     assert first == "huzhu/balance@v1"
     assert leaf.startswith("leaf eyJhY2NvdW50Ij")
     assert rest[:2] == ["index 4", "accounts 5"]
-    assert len(rest) == 2 + 1  # the fifth of five leaves has one sibling
+    assert rest[2].startswith("genesis ")
+    assert len(rest) == 3 + 1  # the fifth of five leaves has one sibling
     assert seal == format_entry_receipt(receipt_of(10))
 
 
@@ -232,7 +240,7 @@ def test_a_balance_under_another_root_is_not_proven() -> None:
 def test_a_balance_among_another_number_of_accounts_is_not_proven() -> None:
     """The same path leads to the same root in a tree of six: only the seal tells that there were five."""
     good = balance_of(2)
-    six = BalanceReceipt(good.leaf, good.index, 6, good.path, good.seal)
+    six = BalanceReceipt(good.leaf, good.index, 6, good.genesis, good.path, good.seal)
     with pytest.raises(ProofError, match="speaks of 6 accounts, its seal of 5"):
         check_balance_leaf(six, len(LEAVES), STATE_TREE.root())
     check_balance_leaf(six, 6, STATE_TREE.root())
@@ -244,6 +252,7 @@ def test_a_balance_among_another_number_of_accounts_is_not_proven() -> None:
         st.binary(min_size=1, max_size=200),
         st.integers(0, LOG_MAX_ENTRIES - 1),
         st.integers(0, LOG_MAX_ENTRIES),
+        st.binary(min_size=32, max_size=32),
         paths,
         entry_receipts,
     )
@@ -252,14 +261,15 @@ def test_every_balance_receipt_comes_back(receipt: BalanceReceipt) -> None:
     assert parse_balance_receipt(format_balance_receipt(receipt)) == receipt
 
 
-BALANCE_HEAD = "huzhu/balance@v1\nleaf YWJj\nindex 7\naccounts 9\n"
+BALANCE_HEAD = f"huzhu/balance@v1\nleaf YWJj\nindex 7\naccounts 9\ngenesis {HASH}\n"
 BAD_BALANCE_HEADS = {
-    "entry-receipt": ("", "does not begin with the lines huzhu/balance@v1, leaf, index, accounts"),
+    "entry-receipt": ("", "does not begin with the lines huzhu/balance@v1, leaf, index, accounts, genesis"),
     "no-accounts": (BALANCE_HEAD.replace("accounts 9\n", ""), "does not begin with"),
+    "no-genesis": (BALANCE_HEAD.replace("genesis ", ""), "`genesis …` is due"),
     "no-accounts-but-a-hash": (BALANCE_HEAD.replace("accounts 9", HASH), "`accounts …` is due"),
-    "other-order": ("huzhu/balance@v1\nindex 7\nleaf YWJj\naccounts 9\n", "`leaf …` is due"),
+    "other-order": (f"huzhu/balance@v1\nindex 7\nleaf YWJj\naccounts 9\ngenesis {HASH}\n", "`leaf …` is due"),
     "leaf-too-long": (BALANCE_HEAD.replace("YWJj", "AAAA" * 400), "more than 1024 bytes"),
-    "leading-zero": (BALANCE_HEAD.replace("9", "09"), "decimal"),
+    "leading-zero": (BALANCE_HEAD.replace("accounts 9", "accounts 09"), "decimal"),
     "64-hashes": (BALANCE_HEAD + f"{HASH}\n" * 64, "at most 63 hashes"),
 }
 
@@ -274,9 +284,9 @@ def test_bad_balance_receipts_are_refused_with_the_reason(head: str, why: str) -
 def test_balance_receipts_are_bounded() -> None:
     seal = receipt_of(10)
     with pytest.raises(NoteError):
-        format_balance_receipt(BalanceReceipt(bytes(BALANCE_LEAF_MAX_BYTES + 1), 0, 1, (), seal))
+        format_balance_receipt(BalanceReceipt(bytes(BALANCE_LEAF_MAX_BYTES + 1), 0, 1, GENESIS, (), seal))
     with pytest.raises(NoteError):
-        format_balance_receipt(BalanceReceipt(b"leaf", 0, 1, (bytes(32),) * 64, seal))
+        format_balance_receipt(BalanceReceipt(b"leaf", 0, 1, GENESIS, (bytes(32),) * 64, seal))
     with pytest.raises(NoteError, match="a receipt has at most"):
         parse_balance_receipt(bytes(BALANCE_RECEIPT_MAX_BYTES + 1))
 
