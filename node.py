@@ -24,8 +24,8 @@ import msgspec
 from chain.block import SEAL, Seal
 from chain.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from chain.cosignature import cosign_mldsa44, member_name, verify_any
-from chain.entry import Body, Entry, Signature, Statement, format_statement, join_entry, statement_of
-from chain.errors import EntryError, ProofError
+from chain.entry import Body, Entry, SheetPlace, Signature, Statement, format_statement, join_entry
+from chain.errors import EntryError
 from chain.fields import UTC, Time
 from chain.keys import (
     MLDSA_SEED_BYTES,
@@ -34,10 +34,9 @@ from chain.keys import (
     MldsaSigningKey,
     SigningKey,
     key_id,
-    verify_ed25519,
 )
 from chain.limits import BLOCK_MAX_ENTRIES, CLOCK_AHEAD_MAX_SECONDS, SHEET_MAX_STATEMENTS
-from chain.merkle import Frontier, leaf_hash, prove_consistency, prove_inclusion
+from chain.merkle import HASH_BYTES, Frontier, leaf_hash, prove_consistency, prove_inclusion
 from chain.note import (
     COSIGNATURE_ED25519,
     ED25519,
@@ -55,17 +54,18 @@ from chain.receipt import (
     parse_entry_receipt,
     sign_promise,
 )
-from chain.sheet import NO_GENESIS, SheetDomain, SheetRoots, SignedSheet, sign_sheet
-from ledger.bodies import Founder, Genesis
+from chain.sheet import NO_GENESIS, SheetDomain, SignedSheet, sign_sheet
+from ledger.bodies import Founder, Genesis, NodeRotate
 from ledger.kinds import CODEC, KINDS
 from ledger.parameters import DEFAULTS, Parameters, format_parameters
-from ledger.replay import Replay, Signers
+from ledger.replay import Replay
 from ledger.roster import CLERK, MEMBER
 from ledger.state import Account, State, freeze, thaw
-from store.home import NODE_KEY, NODE_MLDSA_KEY, Home, new_home
+from store.home import NEXT_KEY, NEXT_MLDSA_KEY, NODE_KEY, NODE_MLDSA_KEY, Home, new_home
 from store.keyfiles import write_key
 from store.log import Leg, LogStore, StoreError
 from store.sqlite import SqliteStore
+from verify.check import Signatures
 
 KIND_OF: Mapping[type[Body], str] = {kind.body: name for name, kind in KINDS.items()}
 SNAPSHOT_ENTRIES = 4_096
@@ -147,6 +147,7 @@ class Node:
         self._keys = keys
         self._clock = clock
         self._unsigned: list[Checkpoint] = []
+        self._is_loaded = False
         self._load()
 
     @classmethod
@@ -175,16 +176,36 @@ class Node:
         home = Home(folder)
         origin = home.origin()
         with home.lock() if writes else nullcontext():
-            keys = None
-            if writes:
-                keys = NodeKeys(home.signing_key(home.keys / NODE_KEY, passphrase), home.mldsa_key(passphrase))
             store = SqliteStore(home.ledger, read_only=not writes)
             try:
                 if store.origin != origin:
                     raise StoreError(f"{home.ledger} is the ledger of {store.origin}, not of {origin}")
-                yield cls(store, keys, clock)
+                yield cls(store, _keys_of(home, store, passphrase) if writes else None, clock)
             finally:
                 store.close()
+
+    @classmethod
+    def rotate(
+        cls, folder: Path, members: Sequence[SigningKey], passphrase: bytes | None, clock: Clock = system_clock
+    ) -> str:
+        """Give the node new keys, by ``threshold`` members; its old ones sign nothing more. Answers the new key's id.
+
+        The new keys are on disk before the log names them; a crash at any point is mended by the next ``open``.
+        """
+        home = Home(folder)
+        key, mldsa = SigningKey(os.urandom(SEED_BYTES)), MldsaSigningKey(os.urandom(MLDSA_SEED_BYTES))
+        with cls.open(folder, passphrase, writes=True, clock=clock) as node:
+            home.drop_next_keys()
+            write_key(home.keys / NEXT_KEY, key, passphrase)
+            write_key(home.keys / NEXT_MLDSA_KEY, mldsa, passphrase)
+            first, *others = members
+            (result,) = node.write(first, [*others, key], [NodeRotate(key=key.public, mldsa=mldsa.public)])
+            if isinstance(result, Refused):
+                home.drop_next_keys()
+                raise NodeError(f"the node's key cannot be changed: {result.outcome} {result.detail}".rstrip())
+        with cls.open(folder, passphrase, writes=True, clock=clock) as node:
+            node.seal()
+        return key.id
 
     # What the ledger says
 
@@ -209,8 +230,11 @@ class Node:
         return make_vkey(self.origin, ED25519, roster.keys[roster.node].public)
 
     def entry(self, index: int) -> Entry[Any]:
-        """The entry at an index; IndexError outside the log."""
-        return CODEC.parse(self.store.entry(index))
+        """The entry at an index; IndexError outside the log, StoreError where it is damaged."""
+        try:
+            return CODEC.parse(self.store.entry(index))
+        except EntryError as error:
+            raise self._damage(index) from error
 
     def balance(self, number: str) -> Balance | None:
         """What an account has now; None where there is none of that number."""
@@ -301,6 +325,7 @@ class Node:
         seq = max(-1 if known is None else known.last_seq, int(moment.timestamp() * 1000) - 1)
         with self._whole():
             self._make_room(len(bodies))
+            place = _largest_place(len(bodies))
             results: list[Result | None] = []
             statements: list[bytes] = []
             for body in bodies:
@@ -308,7 +333,7 @@ class Node:
                 statement = format_statement(
                     Statement(at=moment, body=body, by=author.id, kind=kind, seq=seq + 1, beside=ids)
                 )
-                refused = self._judge_unsigned(statement, (author.id, *ids))
+                refused = self._judge_unsigned(statement, place, (author.id, *ids))
                 results.append(refused)
                 if refused is None:
                     statements.append(statement)
@@ -326,8 +351,8 @@ class Node:
             raise NodeError(f"a sheet has 1 to {SHEET_MAX_STATEMENTS} statements, not {len(sheet.statements)}")
         with self._whole():
             self._make_room(len(sheet.statements))
-            is_signed = _SheetCheck(self.domain)
-            verdicts: list[Refused | bytes] = [self._judge(raw, is_signed) or raw for raw in sheet.entries()]
+            signatures = Signatures(self.domain)
+            verdicts: list[Refused | bytes] = [self._judge(raw, signatures) or raw for raw in sheet.entries()]
             accepted = iter(self._append([raw for raw in verdicts if isinstance(raw, bytes)]))
             self.commit()
         return [next(accepted) if isinstance(verdict, bytes) else verdict for verdict in verdicts]
@@ -417,12 +442,12 @@ class Node:
 
     # How it is done
 
-    def _judge_unsigned(self, statement: bytes, keys: tuple[str, ...]) -> Refused | None:
-        """Judge a statement that those keys are about to sign."""
-        raw = join_entry(statement, None, tuple(Signature(key, bytes(SIGNATURE_BYTES)) for key in keys))
+    def _judge_unsigned(self, statement: bytes, place: SheetPlace | None, keys: tuple[str, ...]) -> Refused | None:
+        """Judge a statement that those keys are about to sign, on a sheet whose places are no longer than that one."""
+        raw = join_entry(statement, place, tuple(Signature(key, bytes(SIGNATURE_BYTES)) for key in keys))
         return self._judge(raw, None)
 
-    def _judge(self, raw: bytes, is_signed: "_SheetCheck | None") -> Refused | None:
+    def _judge(self, raw: bytes, signatures: Signatures | None) -> Refused | None:
         """Judge an entry as the log's next, and make it true in the state; the steps of FORMAT §12, 3 to 5."""
         try:
             entry = CODEC.parse(raw)
@@ -436,11 +461,12 @@ class Node:
         signers = self._replay.signers(statement)
         if signers is None:
             return Refused("entry.unknown-key", "a key that signs it is not on the log, or does not count any more")
-        if is_signed is not None:
-            code = is_signed(raw, entry, signers)
-            if code:
-                return Refused(code, "a signature or the sheet does not verify")
-        if entry.seq <= signers[1].last_seq:
+        _, author, beside = signers
+        if signatures is not None:
+            verdict = signatures.verdict(raw, entry, {key.id: key.public for key in (author, *beside)})
+            if verdict is not None:
+                return Refused(*verdict)
+        if entry.seq <= author.last_seq:
             return Refused("entry.seq", "an entry of this author with the same or a higher `seq` is on the log")
         outcome = self._replay.admit(statement, signers)
         return None if outcome is None else Refused(outcome)
@@ -456,13 +482,22 @@ class Node:
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        """All or nothing: whatever fails in the block is forgotten, in the store and in the state."""
+        """All or nothing: whatever fails in the block is forgotten, in the store and in the state.
+
+        Where the disk fails in the forgetting too, nothing is written before the state has been read again.
+        """
+        if not self._is_loaded:
+            self._forget()
         try:
             yield
         except BaseException:
-            self.store.rollback()
-            self._load()
+            self._forget()
             raise
+
+    def _forget(self) -> None:
+        self._is_loaded = False
+        self.store.rollback()
+        self._load()
 
     def _make_room(self, entry_count: int) -> None:
         """Close the block where so many more entries and a seal would not fit into it."""
@@ -477,13 +512,15 @@ class Node:
     def _key(self) -> NodeKeys:
         if self._keys is None:
             raise NodeError("this node was opened for reading only")
+        if self.state.roster.node not in ("", self._keys.signing.id):
+            raise NodeError("the ledger names another key as the node's than the one in this home: restore that key")
         return self._keys
 
     def _sign(self, checkpoint: Checkpoint) -> None:
         keys = self._key()
         cosignatures = []
         if keys.mldsa is not None:
-            seconds = int(self._clock().timestamp())
+            seconds = int(self.state.log_time(self._clock()).timestamp())
             cosignatures.append(cosign_mldsa44(checkpoint, self.origin, keys.mldsa, seconds))
         note = sign_checkpoint(checkpoint, keys.signing, *cosignatures)
         self.store.put_checkpoint(checkpoint.size, format_note(note))
@@ -519,6 +556,7 @@ class Node:
         self._legs.clear()
         if self._keys is not None:
             self._finish_seal()
+        self._is_loaded = True
 
     def _restore(self, snapshot: tuple[int, bytes, bytes]) -> bool:
         """Replay what follows a snapshot; whether it is ours and every seal states the balances that came out."""
@@ -530,7 +568,7 @@ class Node:
         except (msgspec.DecodeError, TypeError, ValueError):
             return False
         self._snapshot_size = size
-        if self._sealed_root(size - 1) != self._replay.books.root():
+        if not self._is_sealed():
             return False
         return all(self._retake_next() for _ in range(size, self.store.size, REPLAY_ENTRIES))
 
@@ -542,8 +580,7 @@ class Node:
             self.store.clear_legs()
         while self.state.size < self.store.size:
             if not self._retake_next():
-                where = f"entry {self.state.size} of {self.origin}"
-                raise StoreError(f"{where} is damaged: restore ledger.db from a backup")
+                raise self._damage(self.state.size)
             if self._keys is not None:
                 self.store.put_legs(self._take_legs())
             self._legs.clear()
@@ -556,7 +593,8 @@ class Node:
     def _retake_next(self) -> bool:
         """Take the next some thousand entries of our own log; False at one that does not fit."""
         start = self.state.size
-        return all(map(self._retake, self.store.entries(start, min(start + REPLAY_ENTRIES, self.store.size))))
+        end = min(start + REPLAY_ENTRIES, self.store.size)
+        return all(map(self._retake, self.store.entries(start, end))) and self.state.size == end
 
     def _retake(self, raw: bytes) -> bool:
         """Take an entry of our own log into the state; False where it does not fit there."""
@@ -565,6 +603,8 @@ class Node:
         except EntryError:
             return False
         if statement.kind == SEAL:
+            if statement.by != self.state.roster.node or statement.body.size != self.state.size:
+                return False
             self._replay.close_block(statement, leaf_hash(raw))
             return self._replay.books.root() == bytes(statement.body.state)
         signers = self._replay.signers(statement)
@@ -572,12 +612,32 @@ class Node:
 
     def _earlier(self, index: int) -> Statement[Any]:
         """For the rules: an entry of our own log."""
-        return CODEC.read(self.store.entry(index))
+        try:
+            return CODEC.read(self.store.entry(index))
+        except (KeyError, msgspec.DecodeError) as error:
+            raise self._damage(index) from error
 
-    def _sealed_root(self, index: int) -> bytes | None:
-        """The root of all balances that the seal at ``index`` states."""
-        body = self.entry(index).body if index >= 0 else None
-        return body.state if isinstance(body, Seal) else None
+    def _is_sealed(self) -> bool:
+        """Whether a thawed state is what its last seal closed.
+
+        The seal's hash stands for the whole log before it, its ``state`` for all balances.
+        """
+        state = self.state
+        if not 0 < state.size == self._snapshot_size:
+            return False
+        raw = self.store.entry(state.size - 1)
+        try:
+            body = CODEC.parse(raw).body
+        except EntryError:
+            return False
+        return (
+            isinstance(body, Seal)
+            and state.last_seal_hash == leaf_hash(raw)
+            and self._replay.books.root() == body.state
+        )
+
+    def _damage(self, index: int) -> StoreError:
+        return StoreError(f"entry {index} of {self.origin} is damaged: restore ledger.db from a backup")
 
     def _finish_seal(self) -> None:
         """Sign the checkpoint of a seal after which the process had ended."""
@@ -593,30 +653,24 @@ class Node:
         self.store.put_snapshot(self._snapshot_size, _digest(self._snapshot_size, raw), raw)
 
 
-class _SheetCheck:
-    """Verifies the sheet and the signatures of entries; signatures of one sheet only once."""
+def _keys_of(home: Home, store: LogStore, passphrase: bytes | None) -> NodeKeys:
+    """The node's keys; where a change of them was begun, those that the log names."""
+    next_path = home.keys / NEXT_KEY
+    if next_path.exists():
+        if Node(store, None).state.roster.node == home.signing_key(next_path, passphrase).id:
+            home.promote_next_keys()
+        else:
+            home.drop_next_keys()
+    signing = home.signing_key(home.keys / NODE_KEY, passphrase)
+    return NodeKeys(signing, home.mldsa_key(home.keys / NODE_MLDSA_KEY, passphrase))
 
-    def __init__(self, domain: SheetDomain) -> None:
-        self._domain = domain
-        self._roots = SheetRoots()
-        self._verified: tuple[Any, ...] | None = None
 
-    def __call__(self, raw: bytes, entry: Entry[Any], signers: Signers) -> str | None:
-        """The code of the finding, or None."""
-        try:
-            size, root = self._roots.root(leaf_hash(statement_of(raw, entry)), entry)
-        except ProofError:
-            return "entry.sheet"
-        sheet = (entry.by, size, root, entry.sigs)
-        if sheet != self._verified:
-            as_author, as_beside = self._domain.messages(entry.by, size, root)
-            messages = [as_author] + [as_beside] * len(entry.beside)
-            publics = [key.public for key in (signers[1], *signers[2])]
-            for public, message, signature in zip(publics, messages, entry.sigs, strict=True):
-                if not verify_ed25519(public, message, signature.sig):
-                    return "entry.signature"
-            self._verified = sheet
+def _largest_place(statement_count: int) -> SheetPlace | None:
+    """No place on a sheet of at most so many statements takes more bytes."""
+    if statement_count <= 1:
         return None
+    last = statement_count - 1
+    return SheetPlace(last, (bytes(HASH_BYTES),) * last.bit_length(), statement_count)
 
 
 def _digest(size: int, raw: bytes) -> bytes:

@@ -9,6 +9,7 @@ The reader's side is ``SheetRoots.root`` (where a statement's path leads) and ``
 
 import hashlib
 from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -42,7 +43,7 @@ class SheetDomain:
 
     def messages(self, by: str, size: int, root: bytes) -> tuple[bytes, bytes]:
         """What the author signs, and what those beside him sign."""
-        rest = b"%s\n%d\n%s\n" % (by.encode(), size, b64encode(root))
+        rest = b"%s\n%d\n%s" % (by.encode(), size, b2a_base64(root))
         return self._author + rest, self._beside + rest
 
 

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from chain.canonical import format_canonical
 from chain.entry import Body
-from chain.errors import EntryError, NoteError
+from chain.errors import EntryError
 from chain.fields import (
     AccountNumber,
     Code,
@@ -32,6 +32,7 @@ from chain.fields import (
 from chain.keys import key_id
 from chain.limits import STRING_MAX_CODE_POINTS
 from ledger.numbers import POOL
+from ledger.parameters import is_log_key
 
 Numbers = tuple[str | None, ...]
 Times = tuple[Time | None, ...]
@@ -74,7 +75,9 @@ class Genesis(Body, frozen=True, kw_only=True):
             return "the node's key stands among `members`"
         if not is_origin(self.origin) or (self.parent is not None and not is_origin(self.parent)):
             return "`origin` or `parent` is not the name of a ledger"
-        return _vkey_flaw(self.parent_vkey) or _plain_flaw(self.params)
+        if self.parent_vkey is not None and not is_log_key(self.parent_vkey):
+            return "`parent_vkey` is not an Ed25519 verifier key"
+        return _plain_flaw(self.params)
 
 
 class KeyGrant(Body, frozen=True, kw_only=True):
@@ -303,19 +306,6 @@ class Resolve(Body, frozen=True, kw_only=True):
     index: Index
     outcome: Literal["upheld", "rejected"]
     reason: Text
-
-
-def _vkey_flaw(vkey: str | None) -> str | None:
-    """A log's verifier key is of type Ed25519."""
-    from chain.note import ED25519, parse_vkey
-
-    if vkey is None:
-        return None
-    try:
-        parsed = parse_vkey(vkey)
-    except NoteError as error:
-        return str(error)
-    return None if parsed.type == ED25519 else "`parent_vkey` is not an Ed25519 verifier key"
 
 
 def _plain_flaw(value: object) -> str | None:

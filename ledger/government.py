@@ -13,7 +13,7 @@ AUTHORITIES_MIN = 2
 
 def genesis(claim: Claim) -> str | None:
     body: Genesis = claim.entry.body
-    if claim.index or body.origin != claim.state.origin:
+    if body.origin != claim.state.origin:
         return "no-genesis"
     members = {founder.account or key_id(founder.key) for founder in body.members if founder.role == MEMBER}
     authorities = {founder.account or key_id(founder.key) for founder in body.members if founder.role == AUTHORITY}

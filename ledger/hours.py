@@ -1,9 +1,10 @@
 """Hours that move: who pays whom, and the rules for gifts, donations, openings and grants (RULES §3)."""
 
+from chain.limits import INTEGER_MAX
 from ledger.bodies import Donate, Gift, Grant, Opening, Service
 from ledger.numbers import ISSUE, POOL
 from ledger.signing import Claim
-from ledger.state import Books
+from ledger.state import Books, State
 
 Movement = Service | Gift | Donate | Opening | Grant
 """The bodies that move minutes from one account to another, and can be reversed."""
@@ -30,6 +31,12 @@ def post_hours(claim: Claim, books: Books) -> None:
     books.credit(claim.index, payee, body.minutes, claim.index)
 
 
+def overflows(state: State, body: Movement) -> bool:
+    """Whether a balance would leave the integers that an entry can hold (FORMAT §1)."""
+    payer, payee = (state.accounts[number] for number in payer_and_payee(body))
+    return payer.balance - body.minutes < -INTEGER_MAX or payee.balance + payee.held + body.minutes > INTEGER_MAX
+
+
 def gift(claim: Claim) -> str | None:
     body: Gift = claim.entry.body
     if body.to not in claim.state.accounts[body.giver].kin:
@@ -41,14 +48,18 @@ def donate(claim: Claim) -> str | None:
     body: Gift | Donate = claim.entry.body
     state = claim.state
     left = state.accounts[body.giver].balance - body.minutes
-    return "no-balance" if left < -state.parameters.overdraft_minutes else None
+    return "no-balance" if left < -state.parameters.overdraft_minutes or overflows(state, body) else None
 
 
 def opening(claim: Claim) -> str | None:
-    return None if claim.state.first_service is None else "not-first-day"
+    if claim.state.first_service is not None:
+        return "not-first-day"
+    return "no-balance" if overflows(claim.state, claim.entry.body) else None
 
 
 def grant(claim: Claim) -> str | None:
     body: Grant = claim.entry.body
     funded = claim.state.accounts[body.to].funded
-    return None if funded in claim.state.parameters.funded_groups else "not-funded"
+    if funded not in claim.state.parameters.funded_groups:
+        return "not-funded"
+    return "no-balance" if overflows(claim.state, body) else None

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from chain.errors import NoteError
 from chain.fields import Code, Text
 from chain.limits import INTEGER_MAX
+from chain.note import ED25519, parse_vkey
 
 CATEGORIES = (
     "emotional_comfort",
@@ -101,4 +103,14 @@ def parse_parameters(plain: dict[str, Any]) -> Parameters | str:
         parameters = msgspec.convert(plain, Parameters)
     except msgspec.ValidationError:
         return "bad-parameter"
-    return parameters if set(parameters.local_services.values()) <= set(CATEGORIES) else "bad-parameter"
+    if not set(parameters.local_services.values()) <= set(CATEGORIES):
+        return "bad-parameter"
+    return parameters if all(map(is_log_key, parameters.trusted_logs)) else "bad-parameter"
+
+
+def is_log_key(text: str) -> bool:
+    """Whether a text is a log's verifier key, of type Ed25519."""
+    try:
+        return parse_vkey(text).type == ED25519
+    except NoteError:
+        return False

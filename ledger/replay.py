@@ -42,7 +42,7 @@ class Replay:
         time, keys = self.state.log_time(entry.at), self.state.roster.keys
         signers = []
         for key_name in (entry.by, *entry.beside):
-            key = keys.get(key_name) or _introduced(key_name, entry)
+            key = keys.get(key_name) or _introduced(key_name, entry, self.state)
             if key is None or not key.counts_at(time):
                 return None
             signers.append(key)
@@ -89,10 +89,10 @@ class Replay:
         self.state.block_entries += 1
 
 
-def _introduced(key: str, entry: Statement[Any]) -> Key | None:
-    """The node's key where the entry itself brings it in: genesis as its author, a rotation as one beside."""
+def _introduced(key: str, entry: Statement[Any], state: State) -> Key | None:
+    """The node's key where the entry itself brings it in: the first genesis as its author, a rotation as one beside."""
     body = entry.body
-    if isinstance(body, Genesis) and key_id(body.node_key) == key == entry.by:
+    if isinstance(body, Genesis) and not state.size and key_id(body.node_key) == key == entry.by:
         return Key(id=key, public=body.node_key, role=NODE)
     if isinstance(body, NodeRotate) and key_id(body.key) == key != entry.by:
         return Key(id=key, public=body.key, role=NODE)
@@ -118,16 +118,18 @@ def _age_seconds(now: Time, at: Time) -> int:
 
 def _people(claim: Claim, kind: Kind) -> str | None:
     accounts, body = claim.state.accounts, claim.entry.body
-    if deals_with_itself(claim, parties_of(claim)):
+    if deals_with_itself(claim, parties_of):
         return "self-dealing"
     new = body.account if isinstance(body, AccountOpen) else None
-    named = [number for number in body.numbers() if number is not None and number != new]
-    if any(number not in accounts for number in named):
-        return "no-account"
-    if kind.asks_closed and any(accounts[number].status == CLOSED for number in named):
+    is_closed = False
+    for number in body.numbers():
+        if number is not None and number != new:
+            account = accounts.get(number)
+            if account is None:
+                return "no-account"
+            is_closed |= account.status == CLOSED
+    if is_closed and kind.asks_closed:
         return "closed"
     if kind.gives is not None and accounts[getattr(body, kind.gives)].status == SUSPENDED:
         return "suspended"
     return None
-
-

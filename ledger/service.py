@@ -3,7 +3,7 @@
 import datetime
 
 from ledger.bodies import SIGNED, Service
-from ledger.hours import RECIPIENT_PAYS, payer_and_payee
+from ledger.hours import RECIPIENT_PAYS, overflows, payer_and_payee
 from ledger.numbers import POOL, has_check_digits
 from ledger.parameters import CATEGORIES
 from ledger.roster import PEOPLE
@@ -28,7 +28,7 @@ def service(claim: Claim) -> str | None:
         return "closed"
     if SUSPENDED in (provider.status, recipient.status):
         return "suspended"
-    if provider is recipient or deals_with_itself(claim, (body.provider, body.recipient, body.guardian)):
+    if provider is recipient or deals_with_itself(claim, _parties_of):
         return "self-dealing"
     if body.category not in CATEGORIES:
         return "unknown-category"
@@ -57,6 +57,11 @@ def service(claim: Claim) -> str | None:
     return _payment(state, body, recipient) or (None if _is_shown(claim, body, recipient) else "no-evidence")
 
 
+def _parties_of(claim: Claim) -> tuple[str | None, ...]:
+    numbers: tuple[str | None, ...] = claim.entry.body.numbers()
+    return numbers
+
+
 def _payment(state: State, body: Service, recipient: Account) -> str | None:
     """Whether who should pay may, and can."""
     parameters = state.parameters
@@ -64,7 +69,7 @@ def _payment(state: State, body: Service, recipient: Account) -> str | None:
         if recipient.funded not in parameters.funded_groups:
             return "not-funded"
         is_short = body.paid_by == POOL_PAYS and state.accounts[POOL].balance < body.minutes
-        return "no-balance" if is_short else None
+        return "no-balance" if is_short or overflows(state, body) else None
     if not recipient.redeemable:
         return "not-yet-redeemable"
     if recipient.balance < parameters.redeem_min_minutes:

@@ -135,11 +135,14 @@ def speaks_for(key: Key, number: str | None) -> bool:
     return key.account == number and number is not None and key.role in PEOPLE
 
 
-def deals_with_itself(claim: Claim, parties: Collection[str | None]) -> bool:
-    """Whether somebody records or certifies what he, or a person he is kin to, takes part in."""
+def deals_with_itself(claim: Claim, parties_of: Callable[[Claim], Collection[str | None]]) -> bool:
+    """Whether somebody records or certifies what he, or a person he is kin to, takes part in.
+
+    ``parties_of`` tells who takes part; it is asked only where a signer has an account.
+    """
     for key in (claim.author, *claim.beside):
         if key.account is not None and key.role in STAFF:
-            account = claim.state.accounts.get(key.account)
+            account, parties = claim.state.accounts.get(key.account), parties_of(claim)
             if key.account in parties or (account is not None and not account.kin.isdisjoint(parties)):
                 return True
     return False

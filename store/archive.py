@@ -5,18 +5,28 @@ loaded before its size is known. What cannot be read at all is ``StoreError``; w
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from chain.checkpoint import CHECKPOINT_MAX_BYTES
+from chain.errors import EntryError
 from chain.fields import is_origin
 from chain.limits import ENTRY_MAX_BYTES
+from ledger.kinds import CODEC
 from store.log import StoreError
 from store.sqlite import APPLICATION_ID, USER_VERSION
 
 LEDGERS_MAX = 1_000_000
-TABLES = {"log": ["id", "origin"], "entry": ["log", "idx", "bytes"], "checkpoint": ["log", "size", "note"]}
+ROWS_AT_ONCE = 32
+TABLES = {
+    "log": {"id": 1, "origin": 0},
+    "entry": {"log": 1, "idx": 2, "bytes": 0},
+    "checkpoint": {"log": 1, "size": 2, "note": 0},
+}
+"""Columns of the three tables, with their place in the primary key."""
+VALUE_MAX_BYTES = 2**20
+"""SQLite loads no value longer than this: room for a checkpoint, and for what a schema's own texts need."""
 NO_NOTE = b""
 """Stands for a checkpoint that is too large or no bytes: it can only be malformed."""
 
@@ -40,6 +50,10 @@ class ArchiveLedger:
             row = self._connection.execute(
                 "SELECT bytes FROM entry WHERE log=? AND idx=?", (self._log, index)
             ).fetchone()
+        try:
+            CODEC.parse(row[0])
+        except (TypeError, EntryError) as error:
+            raise StoreError(f"{self._path} is damaged: it gives another entry {index} the second time") from error
         return bytes(row[0])
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
@@ -59,7 +73,12 @@ class ArchiveLedger:
             f" FROM {table} WHERE log=? AND typeof({key})='integer' ORDER BY {key}"
         )
         with _readable(self._path):
-            yield from self._connection.execute(sql, (maximum_bytes, self._log))
+            cursor = self._connection.execute(sql, (maximum_bytes, self._log))
+        rows: list[tuple[int, bytes | None]] = [(0, None)]
+        while rows:
+            with _readable(self._path):
+                rows = cursor.fetchmany(ROWS_AT_ONCE)
+            yield from rows
 
 
 @contextmanager
@@ -70,15 +89,19 @@ def open_archive(path: Path) -> Iterator[list[ArchiveLedger]]:
     try:
         with _readable(path):
             _check_schema(connection, path)
-            rows = connection.execute("SELECT id, origin FROM log ORDER BY id LIMIT ?", (LEDGERS_MAX,)).fetchall()
-        if not rows:
+            ledgers = list(_ledgers(connection, path))
+        if not ledgers:
             raise StoreError(f"{path} holds no ledger")
-        for log, origin in rows:
-            if not isinstance(log, int) or not isinstance(origin, str) or not is_origin(origin):
-                raise StoreError(f"{path} names a ledger that cannot be one: {str(origin)[:64]!r}")
-        yield [ArchiveLedger(connection, path, log, origin) for log, origin in rows]
+        yield ledgers
     finally:
         connection.close()
+
+
+def _ledgers(connection: sqlite3.Connection, path: Path) -> Iterator[ArchiveLedger]:
+    for log, origin in connection.execute("SELECT id, origin FROM log ORDER BY id LIMIT ?", (LEDGERS_MAX,)):
+        if not isinstance(origin, str) or not is_origin(origin):
+            raise StoreError(f"{path} names a ledger that cannot be one: {str(origin)[:64]!r}")
+        yield ArchiveLedger(connection, path, log, origin)
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -94,6 +117,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _begin(address: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, isolation_level=None)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_MAX_BYTES)
     try:
         for setting in ("trusted_schema=OFF", "cell_size_check=ON", "query_only=ON", "mmap_size=0"):
             connection.execute(f"PRAGMA {setting}")
@@ -113,16 +137,24 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if version != USER_VERSION:
         raise StoreError(f"{path} is an archive of version {version}; this program reads version {USER_VERSION}")
     for table, columns in TABLES.items():
-        kinds = connection.execute("SELECT type FROM sqlite_schema WHERE name=?", (table,)).fetchall()
-        found = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({table})") if not row[6]]
-        if kinds != [("table",)] or found != columns:
-            raise StoreError(f"{path} has no table {table}({', '.join(columns)})")
+        if not _is_plain(connection, table, columns):
+            raise StoreError(f"{path} has no plain table {table}({', '.join(columns)})")
+
+
+def _is_plain(connection: sqlite3.Connection, table: str, columns: Mapping[str, int]) -> bool:
+    """Whether it is a table with that key: no view, nothing virtual, and no index that could say something else."""
+    kinds = connection.execute("SELECT type, rootpage>0 FROM sqlite_schema WHERE name=?", (table,)).fetchall()
+    if kinds != [("table", 1)]:
+        return False
+    found = {row[1]: row[5] for row in connection.execute(f"PRAGMA table_xinfo({table})") if not row[6]}
+    made = [row[1] for row in connection.execute(f"PRAGMA index_list({table})") if row[3] == "c"]
+    return found == columns and not made
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Errors of SQLite as one clear sentence."""
+    """Errors of SQLite as one clear sentence; what they quote from the file is hostile."""
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"{path} cannot be read as an archive: {error}") from error
+        raise StoreError(f"{path} cannot be read as an archive: {ascii(str(error)[:200])[1:-1]}") from error

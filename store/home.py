@@ -28,6 +28,8 @@ DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 KEY_FILE = re.compile(r"(clerk|member|authority|assessor|volunteer|recipient|guardian)-([0-9a-f]{16})\.pem")
 NODE_KEY, NODE_MLDSA_KEY = "node.pem", "node-mldsa.pem"
+NEXT_KEY, NEXT_MLDSA_KEY = "node-next.pem", "node-mldsa-next.pem"
+"""The node's keys while they are being changed: they take the others' place once the log says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,8 @@ class Home:
             raise StoreError(f"{path} holds no Ed25519 key")
         return key
 
-    def mldsa_key(self, passphrase: bytes | None) -> MldsaSigningKey | None:
-        """The node's ML-DSA-44 key, where it has one."""
-        path = self.keys / NODE_MLDSA_KEY
+    def mldsa_key(self, path: Path, passphrase: bytes | None) -> MldsaSigningKey | None:
+        """The ML-DSA-44 key in a file, where there is one."""
         if not path.exists():
             return None
         key = read_key(path, passphrase)
@@ -90,6 +91,17 @@ class Home:
         path = self.keys / f"{role}-{key.id}.pem"
         write_key(path, key, passphrase)
         return path
+
+    def promote_next_keys(self) -> None:
+        """Put the node's next keys in the place of its keys. May be called again where a crash came between."""
+        for next_name, name in ((NEXT_MLDSA_KEY, NODE_MLDSA_KEY), (NEXT_KEY, NODE_KEY)):
+            if (self.keys / next_name).exists():
+                (self.keys / next_name).replace(self.keys / name)
+
+    def drop_next_keys(self) -> None:
+        """Forget next keys that the log does not know."""
+        for name in (NEXT_KEY, NEXT_MLDSA_KEY):
+            (self.keys / name).unlink(missing_ok=True)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

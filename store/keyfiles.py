@@ -6,6 +6,7 @@ A key's file is named by who it belongs to: ``clerk-<key id>.pem``, ``member-<ke
 import os
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -29,7 +30,9 @@ class PassphraseError(StoreError):
 
 
 def write_key(path: Path, key: SigningKey | MldsaSigningKey, passphrase: bytes | None) -> None:
-    """Write a private key to a new file."""
+    """Write a private key to a new file; raises StoreError and leaves nothing where it cannot, or where one stands."""
+    if passphrase is not None and not passphrase:
+        raise PassphraseError(f"an empty passphrase protects nothing: give one for {path}, or none at all")
     private = (
         Ed25519PrivateKey.from_private_bytes(key.seed)
         if isinstance(key, SigningKey)
@@ -39,11 +42,18 @@ def write_key(path: Path, key: SigningKey | MldsaSigningKey, passphrase: bytes |
     if passphrase is not None:
         protection = BestAvailableEncryption(passphrase)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    except OSError as error:
+        raise StoreError(f"the key file {path} cannot be made: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StoreError(f"the key file {path} cannot be written: {error.strerror}") from error
 
 
 def read_key(path: Path, passphrase: bytes | None) -> SigningKey | MldsaSigningKey:
@@ -59,7 +69,7 @@ def read_key(path: Path, passphrase: bytes | None) -> SigningKey | MldsaSigningK
         raise PassphraseError(f"{path} is encrypted: give its passphrase")
     try:
         private = load_pem_private_key(pem, passphrase if is_encrypted else None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if is_encrypted:
             raise PassphraseError(f"the passphrase does not open {path}") from error
         raise StoreError(f"{path} is not a private key in PKCS #8 PEM") from error

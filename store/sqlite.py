@@ -22,7 +22,7 @@ from store.log import Leg, StoreError
 APPLICATION_ID = 0x48555A48
 USER_VERSION = 1
 PAGE_BYTES = 16_384
-"""Large enough that an entry of usual length needs no overflow page."""
+"""Large enough that an entry or a checkpoint of usual length needs no overflow page."""
 
 REBUILD_ENTRIES = 8_192
 BUSY_MILLISECONDS = 5_000
@@ -54,7 +54,6 @@ def _node(database: Database) -> None:
         database.conn.execute(f"DROP TABLE IF EXISTS {table}")
     database.conn.execute(
         "CREATE TABLE tile(log INTEGER, level INTEGER, idx INTEGER, hashes BLOB, PRIMARY KEY(log, level, idx))"
-        " WITHOUT ROWID"
     )
     database.conn.execute(
         "CREATE TABLE leg(log INTEGER, account TEXT, idx INTEGER, balance INTEGER, held INTEGER,"
@@ -92,6 +91,7 @@ class SqliteStore:
         if origin is None:
             self._do(self._check_identity)
         if not read_only:
+            self._do(self._write_ahead)
             self._do(self._migrate)
         if origin is not None:
             self._do(lambda: self._run(f"PRAGMA user_version={USER_VERSION}"))
@@ -115,6 +115,10 @@ class SqliteStore:
         if version != USER_VERSION:
             raise StoreError(f"{self._path} is of version {version}; this program knows version {USER_VERSION}")
 
+    def _write_ahead(self) -> None:
+        for setting in (f"page_size={PAGE_BYTES}", "journal_mode=WAL", "synchronous=FULL"):
+            self._run(f"PRAGMA {setting}")
+
     def _migrate(self) -> None:
         database = Database(self._connection)
         migrations.apply(database)
@@ -126,8 +130,10 @@ class SqliteStore:
         return not {name for (name,) in rows}.issuperset(NODE_TABLES)
 
     def _load(self) -> None:
-        row = self._do(lambda: self._run("SELECT max(idx) FROM entry WHERE log=?", self._log).fetchone())
-        self.size = 0 if row[0] is None else int(row[0]) + 1
+        (last,) = self._do(lambda: self._run("SELECT max(idx) FROM entry WHERE log=?", self._log).fetchone())
+        if not isinstance(last, int | None):
+            raise StoreError(f"{self._path} is damaged: an index in it is no number; restore it from a backup")
+        self.size = 0 if last is None else last + 1
         try:
             self.hashes = self._do(lambda: HashTiles(self.size, self._tile))
             is_whole = self._agrees_with_checkpoint()
@@ -205,11 +211,11 @@ class SqliteStore:
         )
         if row is None:
             raise IndexError(index)
-        return bytes(row[0])
+        return self._blob(row[0])
 
     def entries(self, start: int, end: int) -> Iterator[bytes]:
         sql = "SELECT bytes FROM entry WHERE log=? AND idx>=? AND idx<? ORDER BY idx"
-        return (row[0] for row in self._rows(sql, self._log, start, min(end, self.size)))
+        return (self._blob(raw) for (raw,) in self._rows(sql, self._log, start, min(end, self.size)))
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         self._do(self._begin)
@@ -223,7 +229,7 @@ class SqliteStore:
         row = self._do(
             lambda: self._run("SELECT note FROM checkpoint WHERE log=? AND size=?", self._log, size).fetchone()
         )
-        return None if row is None else bytes(row[0])
+        return None if row is None else self._blob(row[0])
 
     def last_checkpoint(self) -> tuple[int, bytes] | None:
         row = self._do(
@@ -233,11 +239,11 @@ class SqliteStore:
                 self.size,
             ).fetchone()
         )
-        return None if row is None else (int(row[0]), bytes(row[1]))
+        return None if row is None else (row[0], self._blob(row[1]))
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
         sql = "SELECT size, note FROM checkpoint WHERE log=? AND size<=? ORDER BY size"
-        return self._rows(sql, self._log, self.size)
+        return ((size, self._blob(note)) for size, note in self._rows(sql, self._log, self.size))
 
     def put_snapshot(self, size: int, digest: bytes, raw: bytes) -> None:
         self._do(self._begin)
@@ -252,10 +258,12 @@ class SqliteStore:
         )
 
     def snapshot(self) -> tuple[int, bytes, bytes] | None:
-        row = self._do(
-            lambda: self._run("SELECT size, digest, state FROM snapshot WHERE log=?", self._log).fetchone()
+        sql = (
+            "SELECT size, digest, state FROM snapshot WHERE log=?"
+            " AND typeof(size)='integer' AND typeof(digest)='blob' AND typeof(state)='blob'"
         )
-        return None if row is None else (int(row[0]), bytes(row[1]), bytes(row[2]))
+        row = self._do(lambda: self._run(sql, self._log).fetchone())
+        return None if row is None else (row[0], row[1], row[2])
 
     def commit(self) -> None:
         if self._connection.in_transaction:
@@ -296,9 +304,15 @@ class SqliteStore:
         row = self._run(
             "SELECT hashes FROM tile WHERE log=? AND level=? AND idx=?", self._log, level, index
         ).fetchone()
-        if row is None:
+        if row is None or not isinstance(row[0], bytes):
             raise LostTileError(f"{self._path} has lost tile {index} of level {level}")
-        return bytes(row[0])
+        return row[0]
+
+    def _blob(self, value: object) -> bytes:
+        """What a column holds that must hold bytes: the file may hold anything anywhere."""
+        if not isinstance(value, bytes):
+            raise StoreError(f"{self._path} is damaged: text stands in it for bytes; restore it from a backup")
+        return value
 
     def _rows(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """Row by row; what fails on the way is explained too."""
@@ -329,10 +343,7 @@ def _touch(path: Path) -> None:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-    settings = [f"busy_timeout={BUSY_MILLISECONDS}", "trusted_schema=OFF"]
-    if mode == "rw":
-        settings += [f"page_size={PAGE_BYTES}", "journal_mode=WAL", "synchronous=FULL"]
-    for setting in settings:
+    for setting in (f"busy_timeout={BUSY_MILLISECONDS}", "trusted_schema=OFF"):
         connection.execute(f"PRAGMA {setting}")
     return connection
 

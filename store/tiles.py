@@ -4,6 +4,9 @@ An audit needs the checkpoint and the bundles alone: it computes every hash itse
 entry in which it stands, and what cannot be fetched ends the log there, short of what its checkpoint claims.
 """
 
+import hashlib
+import http.client
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +31,7 @@ from store.log import LogStore, StoreError
 
 CHECKPOINT = "checkpoint"
 TIMEOUT_SECONDS = 30
+GONE = (404, 410)
 
 Fetch = Callable[[str, int], bytes]
 """From a path inside the ledger's folder, and how many bytes it may have at most, to the bytes. Raises OSError."""
@@ -43,6 +47,9 @@ class TileLedger:
         except (OSError, ChainError) as error:
             raise StoreError(f"{name} has no checkpoint that can be read: {error}") from error
         self._fetch = fetch
+        self._name = name
+        self._digests: dict[int, bytes] = {}
+        self._last: tuple[int, Sequence[bytes]] = (-1, ())
         self.origin = self._checkpoint.origin
 
     def size(self) -> int:
@@ -56,26 +63,41 @@ class TileLedger:
                 entries = self._bundle(bundle)
             except (OSError, ProofError):
                 return
+            self._digests[bundle.index] = _digest(entries)
             yield from enumerate(entries, bundle.index * TILE_WIDTH)
 
     def entry(self, index: int) -> bytes:
-        """One entry that ``rows`` has given."""
+        """One entry that ``rows`` has given; raises StoreError where its bundle is another the second time."""
         number, offset = divmod(index, TILE_WIDTH)
-        width = min(TILE_WIDTH, self._checkpoint.size - number * TILE_WIDTH)
-        return self._bundle(Bundle(number, width))[offset]
+        if self._last[0] != number:
+            try:
+                entries = self._bundle(Bundle(number, min(TILE_WIDTH, self._checkpoint.size - number * TILE_WIDTH)))
+            except (OSError, ProofError) as error:
+                raise StoreError(f"{self._name} does not give bundle {number} a second time: {error}") from error
+            if _digest(entries) != self._digests.get(number):
+                raise StoreError(f"{self._name} gives another bundle {number} the second time; try again")
+            self._last = number, entries
+        return self._last[1][offset]
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
         """The one that stands there."""
         yield self._checkpoint.size, self._note
 
     def _bundle(self, bundle: Bundle) -> Sequence[bytes]:
-        entries = parse_bundle(self._fetch(format_entries_path(bundle), BUNDLE_MAX_BYTES))
-        return entries[: bundle.width]
+        """Its entries; of a partial one that a log has outgrown, they are taken from the full one."""
+        try:
+            entries = parse_bundle(self._fetch(format_entries_path(bundle), BUNDLE_MAX_BYTES))
+        except FileNotFoundError:
+            full = Bundle(bundle.index)
+            return parse_bundle(self._fetch(format_entries_path(full), BUNDLE_MAX_BYTES))[: bundle.width]
+        if len(entries) > bundle.width:
+            raise ProofError(f"bundle {bundle.index} has {len(entries)} entries instead of {bundle.width}")
+        return entries
 
 
 def open_folder(folder: Path) -> list[TileLedger]:
     """The ledgers whose files lie in a folder or below it."""
-    found = sorted(folder.rglob(CHECKPOINT))
+    found = sorted(file for file in folder.rglob(CHECKPOINT) if file.is_file())
     if not found:
         raise StoreError(f"{folder} holds no tiles of a ledger: no file named `checkpoint`")
     return [TileLedger(_folder_fetch(file.parent), str(file.parent)) for file in found]
@@ -111,6 +133,10 @@ def _tile_bytes(hashes: HashTiles, tile: Tile) -> bytes:
     return b"".join(hashes.read(tile.level * TILE_HEIGHT, first + offset) for offset in range(tile.width))
 
 
+def _digest(entries: Sequence[bytes]) -> bytes:
+    return hashlib.sha256(format_bundle(entries)).digest()
+
+
 def _write(path: Path, raw: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
@@ -120,6 +146,8 @@ def _write(path: Path, raw: bytes) -> None:
 
 def _folder_fetch(folder: Path) -> Fetch:
     def fetch(path: str, maximum_bytes: int) -> bytes:
+        if not (folder / path).is_file():
+            raise FileNotFoundError(f"{path} is not a file")
         with (folder / path).open("rb") as file:
             return _bounded(file.read(maximum_bytes + 1), maximum_bytes, path)
 
@@ -128,8 +156,14 @@ def _folder_fetch(folder: Path) -> Fetch:
 
 def _http_fetch(address: str) -> Fetch:
     def fetch(path: str, maximum_bytes: int) -> bytes:
-        with urllib.request.urlopen(f"{address}/{path}", timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            return _bounded(answer.read(maximum_bytes + 1), maximum_bytes, path)
+        try:
+            with urllib.request.urlopen(f"{address}/{path}", timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+                return _bounded(answer.read(maximum_bytes + 1), maximum_bytes, path)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise (FileNotFoundError if error.code in GONE else OSError)(f"{path}: status {error.code}") from None
+        except (http.client.HTTPException, ValueError) as error:
+            raise OSError(f"{path}: {str(error)[:100]!a}") from error
 
     if not address.startswith(("http://", "https://")):
         raise StoreError(f"{address} is not an http(s) address")

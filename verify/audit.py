@@ -25,12 +25,14 @@ from ledger.replay import Replay
 from ledger.roster import NODE
 from ledger.state import SYSTEM, State
 from verify.check import CHUNK_BYTES, CHUNK_ENTRIES, Checked, Chunk, Verdict, check_chunk, keys_in
-from verify.checkpoints import CheckpointCheck
+from verify.checkpoints import CheckpointCheck, Sealed
 from verify.finding import Finding, Findings
 from verify.kept import Kept, KeptCheck
 from verify.source import Source
 
 CHUNKS_AHEAD_PER_WORKER = 3
+NODE_KEY_BRINGERS = ("genesis", "node_rotate")
+"""Kinds that bring in a key of the node."""
 
 Totals = dict[str, dict[str, int]]
 
@@ -105,6 +107,7 @@ class _Audit:
         self._state_root = b""
 
     def run(self, on_progress: Callable[[int], None] | None) -> LedgerReport:
+        self._kept.at_size(0, self._tree.root(), self._findings)
         for chunk, checked in self._checked():
             hashes = checked.hashes
             for offset, (raw, verdict) in enumerate(zip(chunk.entries, checked.verdicts, strict=True)):
@@ -165,23 +168,29 @@ class _Audit:
 
     def _take(self, raw: bytes | None, hashed: bytes, verdict: Verdict | None) -> None:
         index = self._tree.size
-        is_seal = False
         if raw is None or (verdict is not None and verdict[0] not in ("entry.sheet", "entry.signature")):
             self._refuse(index, *(verdict or ("entry.too-large", "it cannot be read")))
         else:
             statement = CODEC.read(raw)
             self._kinds[statement.kind] += 1
-            is_seal = statement.kind == SEAL
             self._judge(index, statement, raw, hashed, verdict)
+            if statement.kind in NODE_KEY_BRINGERS:
+                self._checkpoints.learn(self._replay.state)
         self._tree.append(hashed)
         if index + 1 >= self._checkpoints.next_size:
             self._checkpoints.learn(self._replay.state)
-            sealed_at = self._replay.state.sealed_at if is_seal else None
-            self._checkpoints.at_size(index + 1, self._tree.root(), sealed_at)
+            self._checkpoints.at_size(index + 1, self._tree.root(), self._sealed(index))
         if self._keeps:
             self._kept.at_leaf(index, hashed, self._genesis, self._findings)
             if self._kept.is_due(index + 1):
                 self._kept.at_size(index + 1, self._tree.root(), self._findings)
+
+    def _sealed(self, index: int) -> Sealed | None:
+        """The seal at ``index``; None where no seal stands there, or one that closed nothing."""
+        state = self._replay.state
+        if state.sealed_at is None or state.seal_indexes[-1] != index:
+            return None
+        return Sealed(state.height - 1, state.sealed_at)
 
     def _judge(
         self, index: int, statement: Statement[Any], raw: bytes, hashed: bytes, verdict: Verdict | None

@@ -64,7 +64,7 @@ def keys_in(raw: bytes | None) -> dict[str, bytes]:
 def check_chunk(chunk: Chunk) -> Checked:
     """Judge each entry of a chunk alone."""
     domain = SheetDomain(chunk.origin, chunk.genesis)
-    signatures = _Signatures(domain, chunk.publics)
+    signatures = Signatures(domain)
     hashes: list[bytes] = []
     verdicts: list[Verdict | None] = []
     for index, raw in enumerate(chunk.entries, chunk.start):
@@ -79,37 +79,36 @@ def check_chunk(chunk: Chunk) -> Checked:
             verdicts.append((error.code, str(error)))
             continue
         if index == 0:
-            verdicts.append(_Signatures(SheetDomain(chunk.origin, NO_GENESIS), chunk.publics).verdict(raw, entry))
+            verdicts.append(Signatures(SheetDomain(chunk.origin, NO_GENESIS)).verdict(raw, entry, chunk.publics))
         else:
-            verdicts.append(signatures.verdict(raw, entry))
+            verdicts.append(signatures.verdict(raw, entry, chunk.publics))
     return Checked(b"".join(hashes), verdicts)
 
 
-class _Signatures:
+class Signatures:
     """Verifies sheets and signatures; those of entries that follow each other on one sheet once."""
 
-    def __init__(self, domain: SheetDomain, publics: Mapping[str, bytes]) -> None:
+    def __init__(self, domain: SheetDomain) -> None:
         self._domain = domain
-        self._publics = publics
         self._roots = SheetRoots()
         self._last: tuple[Any, ...] = ()
         self._last_verdict: Verdict | None = None
 
-    def verdict(self, raw: bytes, entry: Entry[Any]) -> Verdict | None:
-        """What is wrong with the entry's sheet or signatures."""
+    def verdict(self, raw: bytes, entry: Entry[Any], publics: Mapping[str, bytes]) -> Verdict | None:
+        """What is wrong with the entry's sheet or signatures; ``publics`` are the keys to verify with, by key id."""
         try:
             size, root = self._roots.root(leaf_hash(statement_of(raw, entry)), entry)
         except ProofError as error:
             return "entry.sheet", str(error)
         sheet = (root, size, entry.by, entry.sigs)
         if sheet != self._last:
-            self._last, self._last_verdict = sheet, self._verify(entry, size, root)
+            self._last, self._last_verdict = sheet, self._verify(entry, size, root, publics)
         return self._last_verdict
 
-    def _verify(self, entry: Entry[Any], size: int, root: bytes) -> Verdict | None:
+    def _verify(self, entry: Entry[Any], size: int, root: bytes, publics: Mapping[str, bytes]) -> Verdict | None:
         message, beside = self._domain.messages(entry.by, size, root)
         for signature in entry.sigs:
-            public = self._publics.get(signature.key)
+            public = publics.get(signature.key)
             if public is None or not verify_ed25519(public, message, signature.sig):
                 return "entry.signature", f"the signature by {signature.key} does not verify over the sheet it leads to"
             message = beside

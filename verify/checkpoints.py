@@ -8,6 +8,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
+from itertools import islice
 from typing import NamedTuple
 
 from chain.checkpoint import Checkpoint, open_checkpoint
@@ -25,7 +26,7 @@ from chain.note import (
     verify_signature,
 )
 from chain.policy import NO_QUORUM, Policy, quorum_met
-from ledger.roster import MEMBER
+from ledger.roster import MEMBER, NODE
 from ledger.state import State
 from verify.finding import Findings
 
@@ -44,12 +45,19 @@ class Line(NamedTuple):
     signature: NoteSignature
 
 
+class Sealed(NamedTuple):
+    """What the seal under a checkpoint says: its height and its time."""
+
+    height: int
+    at: Time
+
+
 class Opened(NamedTuple):
-    """A checkpoint that could be read, the lines on it by known keys, and the time of its seal."""
+    """A checkpoint that could be read, the lines on it by known keys, and its seal, where there is one."""
 
     checkpoint: Checkpoint
     lines: list[Line]
-    sealed_at: Time | None
+    sealed: Sealed | None
 
 
 Verified = list[int | None]
@@ -87,9 +95,11 @@ class CheckpointCheck:
         self._policy = policy
         self._findings = findings
         self._executor = executor
-        self._known: dict[tuple[str, bytes], VerifierKey] = {}
-        self._roster: tuple[int, str] = (0, "")
+        self._known = {(vkey.name, vkey.hash): vkey for vkey in _pinned(policy, origin)}
+        self._learnt = 0
         self._node: VerifierKey | None = None
+        self._mldsa_keys: set[bytes] = set()
+        self._vouched: set[VerifierKey] = set()
         self._batch: list[Opened] = []
         self._under_way: deque[tuple[list[Opened], Future[Verified]]] = deque()
         self._newest: tuple[Opened, Verified] | None = None
@@ -100,27 +110,31 @@ class CheckpointCheck:
         """The largest size that a checkpoint was kept under."""
 
     def learn(self, state: State) -> None:
-        """Take over the keys of a state whose roster has changed."""
-        roster = (len(state.roster.keys), state.roster.node)
-        if roster == self._roster or not state.roster.node:
-            return
-        self._roster = roster
-        public = state.roster.keys[state.roster.node].public
-        self.node_keys.add(public)
-        self._node = make_vkey(self._origin, ED25519, public)
-        self.genesis_key = self.genesis_key or self._node
-        known = [*_pinned(self._policy, self._origin), *_members(self._origin, state), self._node]
-        if state.mldsa is not None:
-            known.append(make_vkey(self._origin, COSIGNATURE_MLDSA44, state.mldsa))
-        self._known = {(vkey.name, vkey.hash): vkey for vkey in known}
+        """Take over the keys that the log has brought in since the last call. Called after each new key of the node."""
+        keys = state.roster.keys
+        new, self._learnt = len(keys) - self._learnt, len(keys)
+        for key in islice(reversed(keys.values()), new):
+            if key.role == NODE:
+                self._node = self._know(make_vkey(self._origin, ED25519, key.public))
+                self.node_keys.add(key.public)
+                self.genesis_key = self.genesis_key or self._node
+                if state.mldsa is not None:
+                    self._mldsa_keys.add(state.mldsa)
+                    self._know(make_vkey(self._origin, COSIGNATURE_MLDSA44, state.mldsa))
+            elif key.role == MEMBER:
+                self._know(make_vkey(member_name(self._origin, key.id), COSIGNATURE_ED25519, key.public))
 
-    def at_size(self, size: int, root: bytes, sealed_at: Time | None) -> None:
-        """Compare what is kept of the first ``size`` entries; ``sealed_at`` is None where the last is no seal."""
+    def _know(self, vkey: VerifierKey) -> VerifierKey:
+        self._known.setdefault((vkey.name, vkey.hash), vkey)
+        return vkey
+
+    def at_size(self, size: int, root: bytes, sealed: Sealed | None) -> None:
+        """Compare what is kept of the first ``size`` entries; ``sealed`` is None where the last closed no block."""
         while self._row is not None and self._row[0] <= size:
             kept_size, raw = self._row
             self._step()
             self.last_size = max(self.last_size, kept_size)
-            self._compare(kept_size, raw, root, sealed_at)
+            self._compare(kept_size, raw, root, sealed)
 
     def finish(self, size: int) -> None:
         """Wait for all signatures; then what concerns the newest checkpoint, and those beyond the log's end."""
@@ -141,7 +155,7 @@ class CheckpointCheck:
         self._row = next(self._rows, None)
         self.next_size = math.inf if self._row is None else self._row[0]
 
-    def _compare(self, size: int, raw: object, root: bytes, sealed_at: Time | None) -> None:
+    def _compare(self, size: int, raw: object, root: bytes, sealed: Sealed | None) -> None:
         index = max(size - 1, 0)
         try:
             checkpoint, note = _open(raw, size, self._origin)
@@ -151,12 +165,12 @@ class CheckpointCheck:
         if checkpoint.root != root:
             detail = "the log has another root at this size"
             self._findings.add("checkpoint.root", detail, index, None, checkpoint.root.hex(), root.hex())
-        if sealed_at is None:
-            self._findings.add("checkpoint.not-at-seal", "the last entry under it is no seal", index)
+        if sealed is None:
+            self._findings.add("checkpoint.not-at-seal", "the last entry under it is no seal that counts", index)
         lines = list(_known_lines(checkpoint, note, self._known))
         if not any(line.vkey == self._node for line in lines):
             self._findings.add("checkpoint.signature", "the node's key in force has not signed it", index)
-        self._batch.append(Opened(checkpoint, lines, sealed_at))
+        self._batch.append(Opened(checkpoint, lines, sealed))
         if len(self._batch) >= BATCH_CHECKPOINTS:
             self._verify_batch()
 
@@ -185,24 +199,32 @@ class CheckpointCheck:
                 if time is None:
                     detail = f"the signature by {line.vkey.name} does not verify"
                     self._findings.add("checkpoint.signature", detail, index)
-                elif time and opened.sealed_at is not None:
-                    self._compare_times(index, line.vkey.name, time, opened.sealed_at)
+                    continue
+                if line.vkey.type == COSIGNATURE_MLDSA44:
+                    self._vouched.add(line.vkey)
+                if time and opened.sealed is not None:
+                    self._compare_times(index, line.vkey.name, time, opened.sealed)
 
-    def _compare_times(self, index: int, name: str, cosigned_seconds: int, sealed_at: Time) -> None:
-        if sealed_at.timestamp() - cosigned_seconds > COSIGNED_EARLIER_MAX_SECONDS:
+    def _compare_times(self, index: int, name: str, cosigned_seconds: int, sealed: Sealed) -> None:
+        seconds = int(sealed.at.timestamp())
+        if seconds - cosigned_seconds > COSIGNED_EARLIER_MAX_SECONDS:
             detail = f"{name} cosigned its checkpoint more than ten minutes before the seal's own time"
-            self._findings.add("seal.time", detail, index, None, cosigned_seconds, int(sealed_at.timestamp()))
+            self._findings.add("seal.time", detail, index, sealed.height, cosigned_seconds, seconds)
 
     def _judge_trust(self) -> None:
         """The keys and the quorum that the auditor asks for."""
         policy = self._policy
         if policy is None:
             return
-        if policy.logs and not any(vkey.name == self._origin for vkey in policy.logs):
+        pinned = [vkey for vkey in policy.logs if vkey.name == self._origin]
+        if policy.logs and not pinned:
             self._findings.add("checkpoint.signature", "the trust file pins no key of this log")
-        for vkey in policy.logs:
-            if vkey.name == self._origin and vkey.type == ED25519 and vkey.public not in self.node_keys:
+        for vkey in pinned:
+            if vkey.public not in self.node_keys and vkey.public not in self._mldsa_keys:
                 self._findings.add("checkpoint.signature", f"the log has never had the pinned key {vkey.hash.hex()}")
+        if pinned and not any(vkey.type == ED25519 or vkey in self._vouched for vkey in pinned):
+            # Genesis can name any ML-DSA-44 key: only a line by it shows that its owner knows this log.
+            self._findings.add("checkpoint.signature", "no checkpoint here bears a good line by the pinned key")
         cosigned = {line.vkey for line in _good_lines(self._newest)}
         names = {name for name, vkey in policy.witnesses if vkey in cosigned}
         if policy.quorum != NO_QUORUM and not quorum_met(policy, names):
@@ -236,12 +258,6 @@ def _known_lines(
         vkey = known.get((signature.name, signature.hash))
         if vkey is not None:
             yield Line(vkey, checkpoint, note.text, signature)
-
-
-def _members(origin: str, state: State) -> Iterator[VerifierKey]:
-    for key in state.roster.keys.values():
-        if key.role == MEMBER:
-            yield make_vkey(member_name(origin, key.id), COSIGNATURE_ED25519, key.public)
 
 
 def _pinned(policy: Policy | None, origin: str) -> Iterator[VerifierKey]:

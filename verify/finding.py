@@ -44,5 +44,8 @@ class Findings:
             self.listed.append(Finding(code, self.origin, detail, index, height, *shown))
 
     def in_order(self) -> list[Finding]:
-        """The listed ones by index; those without one first."""
-        return sorted(self.listed, key=lambda finding: -1 if finding.index is None else finding.index)
+        """The listed ones by index, those without one first, then by code: the same however work was shared out."""
+        return sorted(
+            self.listed,
+            key=lambda finding: (-1 if finding.index is None else finding.index, finding.code, finding.detail),
+        )

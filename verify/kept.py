@@ -35,6 +35,13 @@ class Kept:
     promise: Promise | None = None
 
     @property
+    def index(self) -> int:
+        """The last entry that it speaks of."""
+        if self.promise is not None:
+            return self.promise.index
+        return max(self.checkpoint.size - 1, 0) if self.checkpoint else 0
+
+    @property
     def origin(self) -> str:
         return self.promise.origin if self.promise is not None else self.checkpoint.origin if self.checkpoint else ""
 
@@ -62,7 +69,7 @@ def parse_kept(raw: bytes, name: str) -> Kept:
 
 
 class KeptCheck:
-    """Compares what was kept with the log as it is read. ``next_size`` is where the next comparison is due."""
+    """Compares what was kept with the log as it is read."""
 
     def __init__(self, kept: tuple[Kept, ...], origin: str) -> None:
         self._own = [item for item in kept if item.origin == origin]
@@ -92,7 +99,7 @@ class KeptCheck:
         for item in self._by_size.pop(size, ()):
             if item.checkpoint is not None and item.checkpoint.root != root:
                 detail = f"{item.name} has another root of the first {size} entries: the log was rewritten"
-                findings.add("log.fork", detail, size - 1, None, item.checkpoint.root.hex(), root.hex())
+                findings.add("log.fork", detail, max(size - 1, 0), None, item.checkpoint.root.hex(), root.hex())
 
     def is_due(self, size: int) -> bool:
         """Whether a root of that size is to be compared."""
@@ -116,4 +123,5 @@ class KeptCheck:
                 for key in keys
                 for line in item.note.signatures
             ):
-                findings.add("checkpoint.signature", f"{item.name} is not signed by a key that this log has had")
+                detail = f"{item.name} is not signed by a key that this log has had"
+                findings.add("checkpoint.signature", detail, item.index)

@@ -1,7 +1,7 @@
 """The report of an audit: as one object for programs, and as text for people.
 
-Nothing here judges. Texts go through ``translate``, a function from the English text to the reader's language, so that
-this module stays free of files and of the environment.
+Nothing here judges. Texts go through ``translate``, a function from the English text to the reader's language, and what
+a code means comes from ``explain``, so that this module stays free of files and of the environment.
 """
 
 from base64 import b64encode
@@ -16,9 +16,13 @@ from verify.audit import LedgerReport
 from verify.finding import Finding
 
 Translate = Callable[[str], str]
+Explain = Callable[[str], str]
 
 SHOWN_PER_CODE = 5
 """How many findings of one code the text names; it counts the others."""
+
+FOLLOWS_FROM_FIRST = ("seal.root", "seal.state", "checkpoint.root", "checkpoint.signature")
+"""Of these the text names one: what comes after the first mostly follows from it."""
 
 
 def is_sound(reports: Sequence[LedgerReport]) -> bool:
@@ -50,11 +54,14 @@ def finding_object(finding: Finding) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None} | {"detail": finding.detail}
 
 
-def report_lines(reports: Sequence[LedgerReport], seconds: float, translate: Translate) -> Iterator[str]:
+def report_lines(
+    reports: Sequence[LedgerReport], seconds: float, translate: Translate, explain: Explain
+) -> Iterator[str]:
     """The report as lines of text."""
     _ = translate
     for report in reports:
         yield from _ledger_lines(report, _)
+        yield from _finding_lines(report, _, explain)
     entries = sum(report.size for report in reports)
     yield _("{entries} entries recomputed in {seconds:.1f} s.").format(entries=entries, seconds=seconds)
     count = sum(_counts(reports).values())
@@ -107,23 +114,24 @@ def _ledger_lines(report: LedgerReport, _: Translate) -> Iterator[str]:
         balance=minutes.get("balance", 0) / 60,
         held=minutes.get("held", 0) / 60,
     )
-    yield from _finding_lines(report, _)
 
 
-def _finding_lines(report: LedgerReport, _: Translate) -> Iterator[str]:
+def _finding_lines(report: LedgerReport, _: Translate, explain: Explain) -> Iterator[str]:
     shown: Counter[str] = Counter()
     for finding in report.findings:
-        shown[finding.code] += 1
-        if shown[finding.code] <= SHOWN_PER_CODE:
-            yield f"  ✗ {finding.code}  {_where(finding, _)}"
-            yield f"      {finding.detail}"
+        code = finding.code
+        if shown[code] < (1 if code in FOLLOWS_FROM_FIRST else SHOWN_PER_CODE):
+            shown[code] += 1
+            yield f"  ✗ {code}  {_where(finding, _)}".rstrip()
+            yield f"      {explain(code)}"
+            if code not in FOLLOWS_FROM_FIRST:
+                yield f"      ({finding.detail})"
             if finding.expected is not None or finding.found is not None:
                 yield "      " + _("expected {expected}").format(expected=finding.expected)
                 yield "      " + _("found    {found}").format(found=finding.found)
     for code, count in report.finding_counts.items():
-        if count > min(shown[code], SHOWN_PER_CODE):
-            more = count - min(shown[code], SHOWN_PER_CODE)
-            yield "  " + _("… and {count} more of {code}").format(count=more, code=code)
+        if count > shown[code]:
+            yield "  " + _("… and {count} more of {code}").format(count=count - shown[code], code=code)
 
 
 def _where(finding: Finding, _: Translate) -> str:

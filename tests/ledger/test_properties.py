@@ -1,0 +1,233 @@
+"""What holds after every entry of any sequence, right or wrong, whatever the parameters."""
+
+import datetime
+from itertools import product
+from typing import Any, NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chain.fields import format_time
+from ledger.kinds import KINDS as LEDGER_KINDS
+from ledger.numbers import POOL, SYSTEM_ACCOUNTS
+from ledger.roster import STAFF
+from ledger.state import State, freeze
+from tests.scenarios.audit import check, sums
+from tests.scenarios.script import ACCOUNT_FIELDS, PRESET
+from tests.scenarios.village import FOUNDERS, OK, Plain, Village, b64, digest, key_of, number_of, plain_parameters
+
+PEOPLE: dict[str, Plain] = {
+    "wang": {"volunteer": True},
+    "li": {"elder": True, "redeemable": True, "funded": "key_elder"},
+    "zhao": {"volunteer": True, "elder": True, "redeemable": True},
+}
+STAFF_NAMES = ["clerk", "clerk2", "m1", "m2", "m3", "m4", "a1", "a2"]
+KEYS = [*STAFF_NAMES, *PEOPLE, "x1", "x2"]
+KINDS = [kind for kind in LEDGER_KINDS if kind != "genesis"]
+
+ANYTHING = list(product(KINDS, ["wang", "li", "shen"], ["li", "zhao", "nobody"], ["issue", "pool", "recipient"]))
+LIKELY = [
+    ("service", "wang", "li", "issue"),
+    ("service", "zhao", "li", "issue"),
+    ("service", "wang", "li", "recipient"),
+    ("service", "wang", "zhao", "recipient"),
+    ("service", "zhao", "li", "pool"),
+    ("gift", "wang", "zhao", ""),
+    ("gift", "zhao", "wang", ""),
+    ("donate", "wang", "", ""),
+    ("donate", "zhao", "", ""),
+    ("grant", "", "li", ""),
+    ("dispute", "li", "", ""),
+    ("dispute", "li", "", ""),
+    ("resolve", "", "", ""),
+    ("resolve", "", "", ""),
+    ("reverse", "", "", ""),
+    ("params", "", "", ""),
+]
+
+OPENERS = ("clerk", "m1", "m2")
+
+RIGHT = {
+    "grant": ("a1", "a2"),
+    "params": ("a1", "a2"),
+    "opening": OPENERS,
+    "resolve": ("m2", "m3"),
+    "node_rotate": ("m1", "m2", "node2"),
+} | dict.fromkeys(("reverse", "key_grant", "key_revoke", "credential_grant", "credential_revoke"), ("m1", "m2"))
+
+
+class Step(NamedTuple):
+    """One line of a random ledger; what its kind does not need is not looked at."""
+
+    what: tuple[str, str, str, str]
+    """Kind, who, with whom, and who pays."""
+    actors: list[str] | None
+    minutes: int
+    is_signed: bool
+    pick: int
+    key: str
+    outcome: str
+    parameters: Plain
+    hours: int
+    age_days: int
+
+    @property
+    def kind(self) -> str:
+        return self.what[0]
+
+
+steps = st.builds(
+    Step,
+    what=st.sampled_from(LIKELY * (len(ANYTHING) // 8) + ANYTHING),
+    actors=st.one_of(*[st.none()] * 5, st.lists(st.sampled_from(KEYS), min_size=1, max_size=4, unique=True)),
+    minutes=st.sampled_from([1, 10, 20, 30, 40, 50, 60, 61, 500, 2**53 - 1]),
+    is_signed=st.booleans(),
+    pick=st.integers(0, 12),
+    key=st.sampled_from(KEYS),
+    outcome=st.sampled_from(["upheld", "rejected"]),
+    parameters=st.fixed_dictionaries(
+        {
+            "posting_days": st.integers(0, 3),
+            "balance_max_minutes": st.sampled_from([0, 50, 100]),
+            "overdraft_minutes": st.sampled_from([0, 40]),
+        }
+    ),
+    hours=st.sampled_from([0, 0, 1, 5, 30, 80]),
+    age_days=st.sampled_from([0] * 20 + [1, 31]),
+)
+
+
+def body_of(step: Step, village: Village) -> Plain:
+    """The body of that step, as the kind wants it."""
+    kind, who, whom, paid_by = step.what
+    one, other, number = number_of(who or "li"), number_of(whom or "wang"), step.minutes
+    aim = {"resolve": "dispute"}.get(kind, "service" if step.pick % 4 else "gift")
+    aims = [index for index, number in enumerate(village.state.kinds) if number == LEDGER_KINDS[aim].number]
+    index = aims[-1 - step.pick % len(aims)] if aims else step.pick
+    params = plain_parameters(village.state.parameters) | step.parameters
+    dossier = {"dossier": b64(digest("dossier"))}
+    service: Plain = {"provider": one, "recipient": other, "minutes": number, "paid_by": paid_by or "issue"}
+    service["start"] = format_time(village.now - datetime.timedelta(minutes=min(number, 10_000)))
+    service["end"] = format_time(village.now)
+    if step.is_signed:
+        service["evidence"] = {"class": "signed"}
+    bodies: dict[str, Plain] = {
+        "account_open": {"account": one, **dossier, "elder": True},
+        "account_update": {"account": one, **dossier, **PEOPLE.get(who, {})},
+        "account_close": {"account": one, "reason": "moved", "to": POOL if step.is_signed else other},
+        "credential_grant": {"account": one, "scope": "legal"},
+        "credential_revoke": {"account": one, "scope": "legal"},
+        "kin_link": {"person": one, "relative": other, "relation": "child"},
+        "kin_unlink": {"person": one, "relative": other},
+        "key_grant": {"key": b64(key_of(step.key).public), "role": "volunteer", "account": one},
+        "key_revoke": {"key_id": key_of(step.key).id},
+        "node_rotate": {"key": b64(key_of("node2").public)},
+        "params": {"params": params, "version": village.state.parameters_version + 1},
+        "service": service,
+        "gift": {"from": one, "to": other, "minutes": number},
+        "donate": {"from": one, "minutes": number},
+        "opening": {"account": one, "minutes": number},
+        "grant": {"to": other, "minutes": number},
+        "reverse": {"index": index},
+        "dispute": {"index": index, "party": one},
+        "resolve": {"index": index, "outcome": step.outcome},
+    }
+    return PRESET.get(kind, {}) | bodies[kind]
+
+
+def actors_of(step: Step) -> tuple[str, ...]:
+    """Who signs: mostly those who should."""
+    if step.actors is not None:
+        return tuple(step.actors)
+    kind, who, whom, _ = step.what
+    if kind == "service" and step.is_signed and {who, whom} <= set(PEOPLE) and who != whom:
+        return who, whom
+    return RIGHT.get(kind, ("clerk", "m1"))
+
+
+def a_village() -> Village:
+    """One where two of the staff have accounts, and everybody a phone."""
+    village = Village()
+    assert village.found([*FOUNDERS, "clerk2@wang", "m4@li"], posting_days=1, overdraft_minutes=40) == OK
+    for name, fields in PEOPLE.items():
+        assert village.open(name, **fields) == OK
+        assert village.give_phone(name, "volunteer") == OK
+        assert village.submit("opening", PRESET["opening"] | {"account": number_of(name), "minutes": 90}, OPENERS) == OK
+    link = {"person": number_of("wang"), "relative": number_of("zhao"), "relation": "child"}
+    assert village.submit("kin_link", link, ["clerk", "m1"]) == OK
+    village.seal()
+    return village
+
+
+def balances(state: State) -> dict[str, int]:
+    return {account.number: account.balance for account in state.accounts.values()}
+
+
+def persons(state: State, actors: tuple[str, ...]) -> set[str]:
+    """The different people among them, before the entry; a key that it brings in is somebody of its own."""
+    keys = [state.roster.keys.get(key_of(name).id) for name in actors]
+    return {name if key is None else key.person for name, key in zip(actors, keys, strict=True)}
+
+
+def own_parties(step: Step, body: Plain, state: State) -> set[Any]:
+    """Accounts of the staff who signed that the entry itself names."""
+    keys = [state.roster.keys.get(key_of(name).id) for name in actors_of(step)]
+    staff = {key.account for key in keys if key is not None and key.role in STAFF}
+    return staff & {value for name, value in body.items() if name in ACCOUNT_FIELDS}
+
+
+def take(village: Village, step: Step) -> None:
+    """Submit one step, and look at what it did."""
+    village.now += datetime.timedelta(hours=step.hours)
+    if step.hours > 1:
+        village.seal()
+    body, actors, at = body_of(step, village), actors_of(step), village.now - datetime.timedelta(days=step.age_days)
+    frozen, size, before = freeze(village.state), village.store.size, balances(village.state)
+    people, own = persons(village.state, actors), own_parties(step, body, village.state)
+    parameters, state = village.state.parameters, village.state
+
+    outcome = village.submit(step.kind, body, actors, at)
+
+    assert sums(village.state) == {}
+    if outcome != OK:
+        assert freeze(village.state) == frozen, "nothing is half applied"
+        assert village.store.size == size
+        return
+    assert len(people) >= 2 or step.kind in ("gift", "donate", "dispute", "key_revoke"), "two people, always"
+    assert not own, "nobody records or certifies what he takes part in"
+    if step.kind not in ("reverse", "resolve"):
+        for number, balance in balances(state).items():
+            floor = 0 if number in SYSTEM_ACCOUNTS else -parameters.overdraft_minutes
+            if balance < before.get(number, 0) and number != "issue":
+                assert balance >= floor, "nobody owes more than he may but by a reversal"
+
+
+@settings(max_examples=120)
+@given(st.lists(steps, min_size=10, max_size=40))
+def test_any_sequence(sequence: list[Step]) -> None:
+    village = a_village()
+    for step in sequence:
+        take(village, step)
+    village.seal()
+    check(village)
+
+
+@settings(max_examples=60)
+@given(st.lists(steps, min_size=5, max_size=25), st.integers(0, 200))
+def test_reversing_whatever_moved_gives_every_minute_back(sequence: list[Step], ceiling: int) -> None:
+    """All that can be reversed, in any order of time: what is left is what cannot, closings and nothing else."""
+    village = Village()
+    village.found(balance_max_minutes=ceiling, posting_days=1)
+    for name, fields in PEOPLE.items():
+        village.open(name, **fields)
+    for step in sequence:
+        if step.kind != "account_close":
+            take(village, step._replace(parameters={}))
+    for index in range(village.store.size):
+        outcome = village.submit("reverse", PRESET["reverse"] | {"index": index}, ["m2", "m3"])
+        assert outcome in (OK, "not-reversible", "already-reversed", "entry.unknown-key", "needs-second")
+        if outcome in ("entry.unknown-key", "needs-second"):
+            return  # one of the two keys was revoked on the way
+    assert set(balances(village.state).values()) == {0}
+    assert {account.held for account in village.state.accounts.values()} == {0}
+    check(village)

@@ -1,0 +1,309 @@
+"""Reads scenarios and plays them (the format is in this package's docstring)."""
+
+import datetime
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chain.fields import UTC, Time, format_time
+from chain.note import ED25519, format_vkey, make_vkey
+from tests.scenarios.village import (
+    FOUNDERS,
+    OK,
+    Plain,
+    Village,
+    b64,
+    digest,
+    genesis_body,
+    key_of,
+    number_of,
+    plain_parameters,
+)
+
+FOLDER = Path(__file__).parent
+
+FIELDS = {
+    "key_grant": "key role",
+    "key_revoke": "key_id",
+    "node_rotate": "key",
+    "account_open": "account",
+    "account_update": "account",
+    "account_close": "account reason",
+    "credential_grant": "account scope",
+    "credential_revoke": "account scope",
+    "kin_link": "person relative relation",
+    "kin_unlink": "person relative",
+    "service": "provider recipient minutes paid_by",
+    "gift": "from to minutes",
+    "donate": "from minutes",
+    "opening": "account minutes",
+    "grant": "to minutes",
+    "reverse": "index",
+    "dispute": "index party",
+    "resolve": "index outcome",
+}
+"""The main fields of each kind, in the order in which a line gives them."""
+
+SHEET_HASH = b64(digest("a paper sheet"))
+PRESET: dict[str, Plain] = {
+    "key_revoke": {"reason": "lost"},
+    "account_open": {"dossier": SHEET_HASH, "holder": "person"},
+    "account_update": {"dossier": SHEET_HASH},
+    "credential_grant": {"issuer": "the county"},
+    "credential_revoke": {"reason": "withdrawn"},
+    "service": {"category": "assistance", "evidence": {"class": "paper", "hash": SHEET_HASH}},
+    "opening": {"source": SHEET_HASH},
+    "grant": {"reason": "new year"},
+    "reverse": {"reason": "a mistake"},
+    "dispute": {"ground": "nobody came"},
+    "resolve": {"reason": "both were heard"},
+}
+"""What a line need not say."""
+
+WORDS: dict[str, tuple[str, Any]] = {
+    "institution": ("holder", "institution"),
+    "signed": ("evidence", {"class": "signed"}),
+}
+"""Flags that stand for something else than ``true``."""
+
+ACCOUNT_FIELDS = {"account", "guardian", "provider", "recipient", "from", "to", "party", "person", "relative"}
+RELATIVE_TIME = re.compile(r"([+-]\d+)([smhd])")
+ABSOLUTE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
+DATED = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?)\s+(.*)")
+COMMENT = re.compile(r"(?:^|\s)#")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that says something, with where it stands."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A title and its lines."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+def parse_scenarios(text: str) -> list[Scenario]:
+    """All scenarios of a file."""
+    scenarios: list[tuple[str, list[Line]]] = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = COMMENT.split(raw, maxsplit=1)[0].strip()
+        if line.startswith("=="):
+            scenarios.append((line.strip("= "), []))
+        elif line:
+            if not scenarios:
+                scenarios.append(("", []))
+            scenarios[-1][1].append(Line(number, line))
+    return [Scenario(title, tuple(lines)) for title, lines in scenarios]
+
+
+def scenarios_on_file() -> Iterator[tuple[str, Scenario]]:
+    """Every scenario of this folder with its file's name."""
+    for path in sorted(FOLDER.glob("*.txt")):
+        for scenario in parse_scenarios(path.read_text("utf-8")):
+            yield path.stem, scenario
+
+
+def outcomes_of(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Kind and expected outcome of each entry."""
+    for line in scenario.lines:
+        dated = DATED.fullmatch(line.text)
+        if dated and dated[3] != "seal":
+            entry, _, outcome = dated[3].rpartition("|")
+            words = entry.split()
+            yield words[2 if words[1].endswith(":") else 1], outcome.strip()
+
+
+def play(text: str) -> Village:
+    """Play a text that holds one scenario."""
+    (scenario,) = parse_scenarios(text)
+    return Player(scenario).play()
+
+
+class Player:
+    """Plays one scenario; an unexpected outcome raises AssertionError with the line."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.village = Village()
+        self.parameters: Plain = {}
+        self.steps: dict[str, Callable[[list[str]], object]] = {
+            "given": self._given,
+            "people": self._people,
+            "balance": self._balance,
+            "status": self._status,
+            "reopen": lambda _: self.village.reopen(),
+        }
+
+    def play(self) -> Village:
+        for line in self.scenario.lines:
+            try:
+                self._step(line.text)
+            except Exception as error:
+                raise AssertionError(f"line {line.number}: {line.text}\n{error}") from error
+        return self.village
+
+    def _step(self, text: str) -> None:
+        dated = DATED.fullmatch(text)
+        if dated is None:
+            word, *words = text.split()
+            self.steps[word](words)
+            return
+        self.village.now = max(self.village.now, parse_time(f"{dated[1]}T{dated[2]}", self.village.now))
+        if dated[3] == "seal":
+            self._found()
+            self.village.seal()
+        else:
+            self._entry(dated[3])
+
+    def _given(self, words: list[str]) -> None:
+        pairs = (word.split("=", 1) for word in words)
+        self.parameters |= {name: self._value(name, value) for name, value in pairs}
+
+    def _found(self) -> None:
+        if not self.village.store.size:
+            expect(self.village.found(**self.parameters), OK)
+
+    def _people(self, words: list[str]) -> None:
+        """``wang: volunteer phone  li: elder kin-of-wang``: names end in a colon."""
+        self._found()
+        starts = [place for place, word in enumerate(words) if word.endswith(":")]
+        for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
+            self._person(words[start][:-1], words[start + 1 : end])
+
+    def _person(self, name: str, words: list[str]) -> None:
+        village = self.village
+        kin = [word.removeprefix("kin-of-") for word in words if word.startswith("kin-of-")]
+        fields = self._fields("account_open", [name, *(word for word in words if "kin-of-" not in word)])
+        phone = fields.pop("phone", None)
+        fields.pop("account")
+        expect(village.open(name, **fields), OK)
+        for other in kin:
+            link = {"person": number_of(name), "relative": number_of(other), "relation": "spouse"}
+            expect(village.submit("kin_link", link, ["clerk", "m1"]), OK)
+        if phone:
+            expect(village.give_phone(name, "volunteer" if "volunteer" in words else "recipient"), OK)
+
+    def _entry(self, text: str) -> None:
+        said, bar, outcome = text.rpartition("|")
+        if not bar:
+            raise ValueError("an entry's line ends in its outcome")
+        actors, *words = said.split()
+        label = words.pop(0)[:-1] if words[0].endswith(":") else ""
+        kind, *words = words
+        if kind != "genesis":
+            self._found()
+        body = self._body(kind, words)
+        at, seq = body.pop("at", None), body.pop("seq", None)
+        when = None if at is None else parse_time(at[:-1], self.village.now)
+        expect(self.village.submit(kind, body, actors.split("+"), when, seq), outcome.strip())
+        if label:
+            self.village.labels[label] = self.village.last_index
+
+    def _body(self, kind: str, words: list[str]) -> Plain:
+        if kind == "genesis":
+            return self._genesis(words)
+        if kind == "params":
+            return self._params(words)
+        body = self._fields(kind, words)
+        if kind == "service":
+            body.setdefault("end", format_time(self.village.now))
+            start = parse_time(body["end"][:-1], self.village.now) - datetime.timedelta(minutes=body["minutes"])
+            body.setdefault("start", format_time(start))
+        return body
+
+    def _genesis(self, words: list[str]) -> Plain:
+        founders = [word for word in words if "=" not in word]
+        body = genesis_body(self.village.node_key, founders or FOUNDERS, 2, self.parameters)
+        self._override(body, [word for word in words if "=" in word])
+        return body
+
+    def _params(self, words: list[str]) -> Plain:
+        """Parameters anew: those in force but for what the line names; a word with ``-`` before it is left out."""
+        state = self.village.state
+        body: Plain = {"version": state.parameters_version + 1, "params": plain_parameters(state.parameters)}
+        for word in words:
+            if word.startswith("-"):
+                del body["params"][word[1:]]
+        known = ("version", "at", "seq")
+        named = [word for word in words if "=" in word]
+        self._override(body, [word if word.split("=")[0] in known else f"params.{word}" for word in named])
+        return body
+
+    def _fields(self, kind: str, words: list[str]) -> Plain:
+        body = dict(PRESET.get(kind, {}))
+        main = iter(FIELDS[kind].split())
+        for word in words:
+            if word == "->" or "=" in word:
+                continue
+            name = next(main, None)
+            if name is not None:
+                body[name] = self._value(name, word)
+            else:
+                field, value = WORDS.get(word, (word, True))
+                body[field] = value
+        self._override(body, [word for word in words if "=" in word])
+        return body
+
+    def _override(self, body: Plain, words: list[str]) -> None:
+        for word in words:
+            path, _, value = word.partition("=")
+            *outer, name = path.split(".")
+            place = body
+            for step in outer:
+                place[step] = dict(place.get(step, {}))
+                place = place[step]
+            if value:
+                place[name] = self._value(name, value)
+            else:
+                place.pop(name, None)
+
+    def _value(self, name: str, text: str) -> Any:
+        """What a word stands for in that field."""
+        if name in ACCOUNT_FIELDS:
+            return number_of(text)
+        if name == "index" and not text.isdigit():
+            return self.village.labels[text]
+        if name == "key":
+            return b64(key_of(text).public)
+        if name == "key_id":
+            return key_of(text).id
+        if name == "parent_vkey" and "/" in text:
+            return format_vkey(make_vkey(text, ED25519, key_of("town").public))
+        if text[0] in "[{":
+            return json.loads(text)
+        if RELATIVE_TIME.fullmatch(text) or ABSOLUTE_TIME.fullmatch(text):
+            return format_time(parse_time(text, self.village.now))
+        return int(text) if re.fullmatch(r"-?\d+", text) else text
+
+    def _balance(self, words: list[str]) -> None:
+        name, balance, *held = words
+        account = self.village.account(name)
+        expect((account.balance, account.held), (int(balance), int(held[1]) if held else 0))
+
+    def _status(self, words: list[str]) -> None:
+        name, status = words
+        expect(self.village.account(name).status, status)
+
+
+def parse_time(text: str, now: Time) -> Time:
+    """A time as scenarios write it: absolute, or counted from ``now``."""
+    relative = RELATIVE_TIME.fullmatch(text)
+    if relative:
+        return now + datetime.timedelta(**{UNITS[relative[2]]: int(relative[1])})
+    return datetime.datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def expect(found: object, expected: object) -> None:
+    if found != expected:
+        raise AssertionError(f"expected {expected}, found {found}")
