@@ -26,7 +26,7 @@ from chain.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from chain.cosignature import cosign_mldsa44, member_name, verify_any
 from chain.entry import Body, Entry, SheetPlace, Signature, Statement, format_statement, join_entry
 from chain.errors import EntryError
-from chain.fields import UTC, Time
+from chain.fields import UTC, Time, format_time
 from chain.keys import (
     MLDSA_SEED_BYTES,
     SEED_BYTES,
@@ -506,7 +506,10 @@ class Node:
 
     def _moment(self, at: Time | None) -> Time:
         """The time to write: the clock's or a given one, and never before the last seal's, which it would count as."""
-        moment = self._clock() if at is None else at
+        now = self._clock()
+        moment = now if at is None else at
+        if (moment - now).total_seconds() > CLOCK_AHEAD_MAX_SECONDS:
+            raise NodeError(f"{format_time(moment)} is ahead of this clock, which says {format_time(now)}")
         return self.state.log_time(moment)
 
     def _key(self) -> NodeKeys:

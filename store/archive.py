@@ -27,6 +27,7 @@ TABLES = {
 """Columns of the three tables, with their place in the primary key."""
 VALUE_MAX_BYTES = 2**20
 """SQLite loads no value longer than this: room for a checkpoint, and for what a schema's own texts need."""
+INTEGER_MAX_DIGITS = 20
 NO_NOTE = b""
 """Stands for a checkpoint that is too large or no bytes: it can only be malformed."""
 
@@ -89,6 +90,7 @@ def open_archive(path: Path) -> Iterator[list[ArchiveLedger]]:
     try:
         with _readable(path):
             _check_schema(connection, path)
+            _check_lengths(connection, path)
             ledgers = list(_ledgers(connection, path))
         if not ledgers:
             raise StoreError(f"{path} holds no ledger")
@@ -151,10 +153,22 @@ def _is_plain(connection: sqlite3.Connection, table: str, columns: Mapping[str, 
     return found == columns and not made
 
 
+def _check_lengths(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse values that nobody should load.
+
+    Looking up a row makes SQLite load whole rows on the way, however long they are; going through all of them in order,
+    as here, does not.
+    """
+    for table, (log, key, value) in (("entry", TABLES["entry"]), ("checkpoint", TABLES["checkpoint"])):
+        sql = f"SELECT 1 FROM {table} WHERE length({value})>? OR length({key})>? OR length({log})>? LIMIT 1"  # noqa: S608
+        if connection.execute(sql, (VALUE_MAX_BYTES, INTEGER_MAX_DIGITS, INTEGER_MAX_DIGITS)).fetchone():
+            raise StoreError(f"{path} holds a value in {table} that is too long for an archive of ledgers")
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Errors of SQLite as one clear sentence; what they quote from the file is hostile."""
+    """Errors of SQLite as one clear sentence; what they quote from the file is hostile, and may not be text at all."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise StoreError(f"{path} cannot be read as an archive: {ascii(str(error)[:200])[1:-1]}") from error

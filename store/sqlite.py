@@ -16,6 +16,7 @@ from sqlite_utils import Database, Migrations
 from chain.checkpoint import open_checkpoint
 from chain.errors import NoteError
 from chain.merkle import leaf_hash, tree_root
+from chain.tile import TILE_WIDTH
 from store.hashes import HashTiles, TileRow
 from store.log import Leg, StoreError
 
@@ -170,7 +171,7 @@ class SqliteStore:
         self._do(
             lambda: self._connection.executemany(
                 "INSERT OR REPLACE INTO tile(log, level, idx, hashes) VALUES(?, ?, ?, ?)",
-                ((self._log, *row) for row in rows),
+                ((self._log, *row) for row in rows if row[0]),
             )
         )
 
@@ -301,6 +302,10 @@ class SqliteStore:
         return self._connection.execute(sql, values)
 
     def _tile(self, level: int, index: int) -> bytes:
+        """Tiles of level 0 are hashed from their entries: on disk they would be most of what stands beside the log."""
+        if level == 0:
+            start = index * TILE_WIDTH
+            return b"".join(map(leaf_hash, self.entries(start, min(start + TILE_WIDTH, self.size))))
         row = self._run(
             "SELECT hashes FROM tile WHERE log=? AND level=? AND idx=?", self._log, level, index
         ).fetchone()
@@ -353,7 +358,7 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", 0)
     match code & 0xFF:
         case sqlite3.SQLITE_FULL:
-            return f"the disk that holds {path} is full; nothing was written. Free some space and try again"
+            return f"the disk that holds {path} is full; nothing more was written. Free some space and try again"
         case sqlite3.SQLITE_READONLY:
             return f"{path} cannot be written: check its owner and mode"
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:

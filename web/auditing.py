@@ -7,14 +7,27 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from web.command import DONE, WRONG, Command, argument, option, pass_session
+from web.command import (
+    DONE,
+    READS,
+    WRONG,
+    Command,
+    argument,
+    file_argument,
+    file_option,
+    option,
+    pass_session,
+    progress_bar,
+)
 from web.i18n import marked
+from web.problems import DeskError
 
 if TYPE_CHECKING:
     from chain.policy import Policy
@@ -30,19 +43,17 @@ GC_ALLOCATIONS = 100_000
 """An audit makes no cycles of garbage, only much of it: Python's collector is to look rarely."""
 
 
-@click.command(cls=Command, prints=True, example="huzhu verify huzhu-home/ledger.db --trust trust.txt")
+@click.command(cls=Command, takes=READS, example="huzhu verify huzhu-home/ledger.db --trust trust.txt")
 @argument("target")
-@option("--trust", type=click.Path(path_type=Path), help=marked("Trust file (tlog-policy): pinned keys and quorum."))
-@option(
+@file_option("--trust", help=marked("Trust file (tlog-policy): pinned keys and quorum."))
+@file_option(
     "--since",
     "kept_files",
     multiple=True,
-    type=click.Path(path_type=Path),
     help=marked("A checkpoint, receipt or promise kept from before; can be repeated."),
 )
-@option(
+@file_option(
     "--balances",
-    type=click.Path(path_type=Path),
     help=marked("Balances that somebody published, as `huzhu balance --json` prints them."),
 )
 @option("--jobs", type=click.IntRange(1, 256), help=marked("Processes to use (default: one for each core)."))
@@ -55,32 +66,38 @@ def verify(
     balances: Path | None,
     jobs: int | None,
 ) -> int:
-    """Audit a ledger: recompute every byte, signature, rule and balance.
+    """Audit a ledger.
 
-    TARGET is an archive, a folder of tiles, or an http(s) address. Without --trust the key found in the ledger's first
-    entry is taken, and the report says so. Exit status: 0 sound, 1 findings, 2 it could not run.
+    Recomputes every byte, signature, rule and balance. TARGET is an archive, a folder of tiles, or an http(s)
+    address. Without --trust the key found in the ledger's first entry is taken, and the report says so. Exit status:
+    0 sound, 1 findings, 2 it could not run.
     """
     from verify.report import is_sound, report_lines, report_object
+    from web.findings import explain
 
     started = time.monotonic()
     brought = _trust(trust, kept_files, balances)
     with _opened(target) as ledgers:
+        _check_brought(brought, [ledger.origin for ledger in ledgers])
         reports = list(_audit(ledgers, brought, jobs or os.cpu_count() or 1))
     seconds = time.monotonic() - started
     if session.settings.as_json:
         click.echo(json.dumps(report_object(reports, seconds), ensure_ascii=False, indent=1))
     else:
-        for line in report_lines(reports, seconds, _):
+        for line in report_lines(reports, seconds, _, explain):
             click.echo(line)
     return DONE if is_sound(reports) else WRONG
 
 
-@click.command("check-receipt", cls=Command, prints=True, example="huzhu check-receipt 17.tlog-proof --trust trust.txt")
-@argument("file", type=click.Path(path_type=Path))
-@option("--trust", required=True, type=click.Path(path_type=Path), help=marked("Trust file (tlog-policy)."))
+@click.command("check-receipt", cls=Command, takes=READS, example="huzhu check-receipt 17.tlog-proof --trust trust.txt")
+@file_argument("file")
+@file_option("--trust", required=True, help=marked("Trust file (tlog-policy)."))
 @pass_session
 def check_receipt(session: "Session", file: Path, trust: Path) -> int:
-    """Check the receipt of an entry or a balance, off line. Exit status: 0 proven, 1 not."""
+    """Check the receipt of an entry or a balance, off line.
+
+    Exit status: 0 proven, 1 not.
+    """
     from chain.receipt import BALANCE_RECEIPT_MAX_BYTES
     from verify import receipts
 
@@ -101,6 +118,17 @@ def check_receipt(session: "Session", file: Path, trust: Path) -> int:
     return DONE
 
 
+def _check_brought(brought: "Trust", origins: Sequence[str]) -> None:
+    """Whether what the auditor brought is about these ledgers: passed over in silence it would look like a pass."""
+    for kept in brought.kept:
+        if kept.origin not in origins:
+            raise DeskError(_("{file} is of the ledger {origin}, which is not in the target").format(
+                file=kept.name, origin=kept.origin))
+    if brought.balances and len(origins) > 1:
+        raise DeskError(_("--balances needs a target that holds one ledger; this one holds {count}").format(
+            count=len(origins)))
+
+
 def _audit(ledgers: "Sequence[Source]", brought: "Trust", jobs: int) -> "Iterator[LedgerReport]":
     """The report of each ledger, one after the other."""
     from verify.audit import audit_ledger
@@ -109,8 +137,12 @@ def _audit(ledgers: "Sequence[Source]", brought: "Trust", jobs: int) -> "Iterato
     gc.set_threshold(GC_ALLOCATIONS)
     with _workers(jobs, sum(sizes)) as executor:
         for ledger, size in zip(ledgers, sizes, strict=True):
-            with _progress(ledger.origin, size) as advance:
-                yield audit_ledger(ledger, brought, executor, jobs, advance)
+            with progress_bar() as show:
+                yield audit_ledger(ledger, brought, executor, jobs, partial(_show, show, size))
+
+
+def _show(show: Callable[[int, int], None], size: int, done: int) -> None:
+    show(done, size)
 
 
 @contextmanager
@@ -120,21 +152,6 @@ def _workers(jobs: int, entry_count: int) -> Iterator[Executor | None]:
         return
     with ProcessPoolExecutor(jobs, initializer=gc.set_threshold, initargs=(GC_ALLOCATIONS,)) as executor:
         yield executor
-
-
-@contextmanager
-def _progress(label: str, size: int) -> Iterator[Callable[[int], None] | None]:
-    """A bar on a terminal; None elsewhere."""
-    stream = click.get_text_stream("stderr")
-    if not stream.isatty():
-        yield None
-        return
-    with click.progressbar(length=size, label=label, file=stream) as bar:
-
-        def advance(done: int) -> None:
-            bar.update(done - bar.pos)
-
-        yield advance
 
 
 def _opened(target: str) -> Any:
@@ -166,7 +183,7 @@ def _policy(path: Path) -> "Policy":
     try:
         return parse_policy(_read(path, POLICY_MAX_BYTES))
     except NoteError as error:
-        raise click.ClickException(_("{path} is not a trust file: {why}").format(path=path, why=error)) from error
+        raise DeskError(_("{path} is not a trust file: {why}").format(path=path, why=error)) from error
 
 
 def _balances(path: Path) -> dict[str, tuple[int, int]]:
@@ -176,13 +193,13 @@ def _balances(path: Path) -> dict[str, tuple[int, int]]:
     from verify.receipts import StateLeaf
 
     class Published(StateLeaf, frozen=True):
-        hours: float = 0.0
+        hours: float | None = None
 
     raw = _read(path, 2**30)
     try:
         found = msgspec.json.decode(raw, type=list[Published] | Published)
     except msgspec.DecodeError as error:
-        raise click.ClickException(_("{path} does not hold balances: {why}").format(path=path, why=error)) from error
+        raise DeskError(_("{path} does not hold balances: {why}").format(path=path, why=error)) from error
     return {item.account: (item.balance, item.held) for item in (found if isinstance(found, list) else [found])}
 
 
@@ -190,7 +207,7 @@ def _read(path: Path, maximum_bytes: int) -> bytes:
     with path.open("rb") as file:
         raw = file.read(maximum_bytes + 1)
     if len(raw) > maximum_bytes:
-        raise click.ClickException(_("{path} is too large").format(path=path))
+        raise DeskError(_("{path} is too large").format(path=path))
     return raw
 
 

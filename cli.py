@@ -1,0 +1,371 @@
+"""The command line ``huzhu``: parse, call, print, exit status.
+
+Commands about people are in ``web.commands_people``, about hours and corrections in ``web.commands_hours``; what all
+commands share is in ``web.command``. Everything heavy is imported by the command that needs it, so that the program
+starts at once.
+"""
+
+from contextlib import AbstractContextManager
+from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from web.command import (
+    READS,
+    SEALS,
+    Moment,
+    Option,
+    Program,
+    argument,
+    file_argument,
+    file_option,
+    json_options,
+    key_options,
+    option,
+    pass_session,
+    progress_bar,
+    signer_options,
+)
+from web.i18n import marked
+from web.problems import DeskError
+
+if TYPE_CHECKING:
+    from web.desk import DeskNode
+    from web.session import Session
+
+TIERS = ("village", "township", "county", "city")
+BY_DATE = "date"
+
+
+def open_node(folder: Path, passphrase: bytes | None = None, *, writes: bool) -> "AbstractContextManager[DeskNode]":
+    """The node in a home: ``node.Node.open``."""
+    from node import Node
+
+    return Node.open(folder, passphrase, writes=writes)
+
+
+@click.group(
+    "huzhu",
+    cls=Program,
+    lazy={
+        "check-receipt": "web.auditing:check_receipt",
+        "credential": "web.commands_people:credential",
+        "dispute": "web.commands_hours:dispute",
+        "donate": "web.commands_hours:donate",
+        "gift": "web.commands_hours:gift",
+        "grant": "web.commands_hours:grant",
+        "key": "web.commands_people:key",
+        "kin": "web.commands_people:kin",
+        "opening": "web.commands_hours:opening",
+        "params": "web.commands_hours:params",
+        "person": "web.commands_people:person",
+        "record": "web.commands_hours:record",
+        "resolve": "web.commands_hours:resolve",
+        "reverse": "web.commands_hours:reverse",
+        "verify": "web.auditing:verify",
+    },
+)
+@click.version_option(package_name="huzhu", cls=Option, help=marked("Show the version and exit."))
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Huzhu (互助): a time-bank ledger that anyone can check."""
+    context.obj = open_node
+
+
+@main.command(example="huzhu init --origin liuduhe.example/huzhu", takes=(json_options, *SEALS))
+@option("--origin", required=True, help=marked("The ledger's name, for ever: a domain name and a path."))
+@option("--tier", type=click.Choice(TIERS), default="village", help=marked("Which tier keeps it."), show_default=True)
+@option(
+    "--members",
+    "member_count",
+    type=click.IntRange(min=2),
+    default=3,
+    show_default=True,
+    help=marked("How many committee members' keys to make."),
+)
+@option(
+    "--clerks",
+    "clerk_count",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help=marked("How many clerks' keys to make."),
+)
+@option(
+    "--threshold",
+    type=click.IntRange(min=2),
+    default=2,
+    show_default=True,
+    help=marked("How many members must sign together for what is grave."),
+)
+@option("--parent", metavar="VKEY", help=marked("Verifier key of the tier above; needs --authority."))
+@file_option("--authority", help=marked("File with the public keys of the tier above, one a line."))
+@file_option("--params", "params_file", help=marked("JSON file with parameters that differ from the defaults."))
+@pass_session
+def init(
+    session: "Session",
+    origin: str,
+    tier: Any,
+    member_count: int,
+    clerk_count: int,
+    threshold: int,
+    parent: str | None,
+    authority: Path | None,
+    params_file: Path | None,
+) -> None:
+    """Begin a new ledger.
+
+    Makes its keys, writes genesis and the first seal, and prints the verifier key, by which everyone checks this
+    ledger, and the key ids. Give a passphrase: whoever has the keys can write.
+    """
+    from chain.fields import is_origin
+    from chain.note import format_vkey, parse_vkey
+    from ledger.parameters import DEFAULTS
+    from node import Founding, Node, system_clock
+    from web.founding import override, read_authorities, read_overrides
+    from web.session import new_key, say
+
+    if not is_origin(origin):
+        raise DeskError(
+            _("{origin} cannot name a ledger: write a domain name, and a path in small letters").format(origin=origin)
+        )
+    above = None if parent is None else parse_vkey(parent)
+    founding = Founding(
+        origin=origin,
+        clerks=[new_key() for _number in range(clerk_count)],
+        members=[new_key() for _number in range(member_count)],
+        threshold=threshold,
+        tier=tier,
+        parent=None if above is None else above.name,
+        parent_vkey=parent,
+        authorities=[] if authority is None else read_authorities(authority),
+        parameters=DEFAULTS if params_file is None else override(read_overrides(params_file)),
+    )
+    passphrase = session.new_passphrase()
+    at = session.at
+    Node.create(session.home.folder, founding, passphrase, system_clock if at is None else lambda: at)
+    with session.reading() as node:
+        vkey = format_vkey(node.vkey)
+    clerks, members = sorted(key.id for key in founding.clerks), sorted(key.id for key in founding.members)
+    session.print(
+        {
+            "origin": origin,
+            "home": str(session.home.folder),
+            "vkey": vkey,
+            "clerks": clerks,
+            "members": members,
+            "encrypted": passphrase is not None,
+        },
+        [f"vkey    {vkey}", *(f"clerk   {key}" for key in clerks), *(f"member  {key}" for key in members)],
+    )
+    if passphrase is None:
+        warning = _("WARNING: the keys in {folder} are NOT encrypted. Whoever reads these files can write the ledger.")
+        say(warning.format(folder=session.home.keys))
+
+
+@main.command(
+    "import", example="huzhu import 2025-11.csv --seal-by date", takes=(json_options, signer_options, key_options)
+)
+@file_argument("file")
+@option("--seal-by", type=click.Choice([BY_DATE]), help=marked("Close a block for each date."))
+@option("--seal", "and_seal", is_flag=True, help=marked("Close the block after the last row."))
+@option(
+    "--at",
+    type=Moment(BY_DATE),
+    help=marked("The recorded time; `date` takes the end of each row's day, for carrying over."),
+)
+@option("--resume", is_flag=True, help=marked("Go on with a file of which rows are on the ledger already."))
+@option("--again", is_flag=True, help=marked("Write all rows once more, although they are on the ledger already."))
+@pass_session
+def import_(
+    session: "Session", file: Path, seal_by: str | None, and_seal: bool, at: Any, resume: bool, again: bool
+) -> int:
+    """Write a day-sheet file onto the ledger.
+
+    Good rows go in; those that are refused stand in NAME.refused.csv beside it, with the reason. The first line names
+    the columns: date, start, end, provider, recipient, category, local, minutes, paid_by, evidence, coupon, recorder,
+    certifier, remark.
+    """
+    from web.importing import Again, ImportOrder, import_sheets
+    from web.session import now
+
+    if at == BY_DATE and seal_by is None:
+        raise click.UsageError(_("--at date needs --seal-by date"))
+    if resume and again:
+        raise click.UsageError(_("choose one of --resume and --again"))
+    mode = Again.RESUME if resume else Again.REPEAT if again else Again.REFUSE
+    at_date = at == BY_DATE
+    order = ImportOrder(mode, seal_by is not None, and_seal, None if at_date else at, at_date)
+    with session.writing() as (node, keyring), progress_bar() as progress:
+        summary = import_sheets(node, keyring, file, order, now, progress)
+    return session.report_import(summary)
+
+
+@main.command(example="huzhu seal", takes=(json_options, *SEALS))
+@pass_session
+def seal(session: "Session") -> None:
+    """Close the block and sign the checkpoint."""
+    with session.writing() as (node, _keyring):
+        size = node.seal(session.at)
+        height = node.state.height - 1
+    session.print(
+        {"size": size, "height": height},
+        [_("block {height} is sealed; the ledger has {size} entries").format(height=height, size=size)],
+    )
+
+
+@main.command(example="huzhu balance", takes=READS)
+@argument("account", required=False)
+@pass_session
+def balance(session: "Session", account: str | None) -> None:
+    """Show what an account has, or all of them."""
+    from web.text import balance_lines, plain_balance
+
+    with session.reading() as node:
+        balances = node.balances() if account is None else [session.known(node.balance(account), account)]
+    plain = [plain_balance(each) for each in balances]
+    session.print(plain if account is None else plain[0], balance_lines(balances))
+
+
+@main.command(example="huzhu statement 12345676", takes=READS)
+@argument("account")
+@pass_session
+def statement(session: "Session", account: str) -> None:
+    """Print a passbook.
+
+    Each line has date, other side, minutes, balance and entry index.
+    """
+    from web.passbook import passbook, passbook_lines, plain_line
+    from web.text import plain_balance
+
+    with session.reading() as node:
+        found = session.known(node.balance(account), account)
+        lines = list(passbook(node, account))
+    session.print(plain_balance(found) | {"lines": [plain_line(line) for line in lines]}, passbook_lines(lines))
+
+
+@main.command(example="huzhu receipt 2 -o 2.tlog-proof")
+@argument("index", type=click.IntRange(min=0), required=False)
+@option("--balance", "account", metavar="ACCOUNT", help=marked("A receipt of this account's balance instead."))
+@file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
+@pass_session
+def receipt(session: "Session", index: int | None, account: str | None, output: Path | None) -> None:
+    """Write a receipt of an entry or of a balance.
+
+    Anyone can check it without this node: `huzhu check-receipt`.
+    """
+    if (index is None) == (account is None):
+        raise click.UsageError(_("give either an entry's INDEX or --balance ACCOUNT"))
+    with session.reading() as node:
+        raw = node.balance_receipt(account) if account is not None else node.receipt(index or 0)
+    session.put(raw, output)
+
+
+@main.command(example="huzhu promise 2 -o 2.promise", takes=(key_options,))
+@argument("index", type=click.IntRange(min=0))
+@file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
+@pass_session
+def promise(session: "Session", index: int, output: Path | None) -> None:
+    """Write the node's promise that an entry stays.
+
+    It is good at once, before the next seal; a ledger that later holds something else there is caught by it.
+    """
+    with session.writing() as (node, _keyring):
+        if index >= node.store.size:
+            raise DeskError(
+                _("there is no entry {index}; the ledger has {size}").format(index=index, size=node.store.size)
+            )
+        raw = node.promise(index)
+    session.put(raw, output)
+
+
+@main.command(example="huzhu trust -o trust.policy")
+@file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
+@pass_session
+def trust(session: "Session", output: Path | None) -> None:
+    """Write a trust file for auditors.
+
+    It is a tlog-policy with this ledger's verifier key; witnesses and a quorum can be added by hand.
+    """
+    from chain.policy import NO_QUORUM, Policy, format_policy
+
+    with session.reading() as node:
+        raw = format_policy(Policy((node.vkey,), (), (), NO_QUORUM))
+    session.put(raw, output)
+
+
+@main.command(example="huzhu checkpoint -o checkpoint")
+@argument("size", type=click.IntRange(min=0), required=False)
+@file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
+@pass_session
+def checkpoint(session: "Session", size: int | None, output: Path | None) -> None:
+    """Write a checkpoint, to keep or to have cosigned.
+
+    It is the newest one, or that of SIZE.
+    """
+    with session.reading() as node:
+        raw = node.checkpoint(size)
+    session.put(raw, output)
+
+
+@main.command(example="huzhu cosign --checkpoint checkpoint --key member.pem -o cosigned", takes=(key_options,))
+@file_option("--checkpoint", "file", help=marked("The checkpoint (default: the newest one of the home)."))
+@option("--key", metavar="KEY", help=marked("Whose key signs: a key file, or the id of a key kept in the home."))
+@option("--name", help=marked("A witness's own cosigner name (default: that of a committee member)."))
+@file_option("-o", "--output", help=marked("Where to write the cosigned checkpoint (default: into the home)."))
+@pass_session
+def cosign(session: "Session", file: Path | None, key: str | None, name: str | None, output: Path | None) -> None:
+    """Cosign a checkpoint, or take cosignatures over.
+
+    With --key a member or witness signs. Without -o, the home keeps the cosignatures for every copy and receipt that
+    it hands out from then on. Cosign only what goes on from the last checkpoint that you saw: compare the sizes.
+    """
+    from web.cosigning import add_cosignature, read_checkpoint
+    from web.session import now, say
+
+    if file is None and key is None:
+        raise click.UsageError(_("give --checkpoint, --key, or both"))
+    if file is None:
+        with session.reading() as node:
+            raw = node.checkpoint()
+    else:
+        raw = read_checkpoint(file)
+    if key is not None:
+        raw = add_cosignature(raw, session.person_key(key), name, int(now().timestamp()))
+    if output is not None:
+        session.put(raw, output)
+        return
+    with session.writing() as (node, _keyring):
+        count = node.cosign(raw)
+    say(_("{count} new signatures are kept").format(count=count))
+
+
+@main.command(example="huzhu export --archive liuduhe.db")
+@file_option("--archive", help=marked("Copy the archive, one SQLite file, to here."))
+@file_option("--tiles", help=marked("Write the static files of tlog-tiles below this folder."))
+@file_option("--journal", help=marked("Write a journal that hledger reads; - is stdout."))
+@pass_session
+def export(session: "Session", archive: Path | None, tiles: Path | None, journal: Path | None) -> None:
+    """Copy the ledger out.
+
+    For an auditor an archive, for a static site tiles, for an accountant a journal.
+    """
+    from web.export import copy_archive, export_tiles, write_journal
+    from web.session import say
+
+    if archive is tiles is journal is None:
+        raise click.UsageError(_("give --archive, --tiles or --journal"))
+    with session.reading() as node, progress_bar() as progress:
+        if archive is not None:
+            copy_archive(node, archive)
+            say(_("the archive is in {path}").format(path=archive))
+        if tiles is not None:
+            say(_("the tiles are in {path}").format(path=export_tiles(node, tiles, progress)))
+        if journal is not None:
+            write_journal(node, journal)
+
+
+if __name__ == "__main__":
+    main()

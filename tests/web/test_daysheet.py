@@ -1,0 +1,129 @@
+"""Cells of day sheets: what they mean, in the book's spelling and in spreadsheets' own."""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chain.fields import format_time
+from tests.web.desk import ANNE, DORA, ROW, table
+from web.daysheet import COLUMNS, Misread, SheetReader, SheetRow
+from web.table import open_table
+
+CHINA = datetime.timedelta(hours=8)
+
+
+def read(folder: Path, **cells: str) -> SheetRow | Misread:
+    """The one row of a sheet."""
+    path = folder / "sheet.csv"
+    path.write_text(table(COLUMNS, [ROW | cells]), "utf-8")
+    with open_table(path, COLUMNS) as opened:
+        [record] = opened.records()
+        return SheetReader(opened, bytes(32), CHINA).read(record)
+
+
+def service(folder: Path, **cells: str) -> Any:
+    """The service of a row that can be read."""
+    row = read(folder, **cells)
+    assert isinstance(row, SheetRow), row
+    return row.service
+
+
+def test_a_row(tmp_path: Path) -> None:
+    found = service(tmp_path, local="meals", remark="陪伴")
+    assert (found.provider, found.recipient, found.category, found.local) == (ANNE, DORA, "assistance", "meals")
+    assert (format_time(found.start), format_time(found.end)) == ("2025-11-01T01:00:00Z", "2025-11-01T02:00:00Z")
+    assert (found.minutes, found.paid_by, found.evidence.hash) == (60, "issue", bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("cells", "field", "value"),
+    [
+        ({"date": "2025/11/1"}, "start", "2025-11-01T01:00:00Z"),
+        ({"date": "2025-11-1"}, "start", "2025-11-01T01:00:00Z"),
+        ({"date": " 2025-11-01 "}, "start", "2025-11-01T01:00:00Z"),
+        ({"start": "9:00"}, "start", "2025-11-01T01:00:00Z"),
+        ({"start": "9:00:00"}, "start", "2025-11-01T01:00:00Z"),
+        ({"start": "00:00"}, "start", "2025-10-31T16:00:00Z"),
+        ({"start": "23:30", "end": "00:10"}, "end", "2025-11-01T16:10:00Z"),
+        ({"start": "23:30", "end": "00:10"}, "minutes", 40),
+        ({"minutes": "45"}, "minutes", 45),
+        ({"minutes": "99999"}, "minutes", 99999),
+        ({"end": "09:00"}, "minutes", 1),
+        ({"end": "09:00"}, "end", "2025-11-01T01:00:00Z"),
+        ({"recipient": "8321728"}, "recipient", "08321728"),
+        ({"recipient": " 08321728"}, "recipient", "08321728"),
+        ({"recipient": "98"}, "recipient", "00000098"),
+        ({"provider": "12345678"}, "provider", "12345678"),
+        ({"category": "gardening"}, "category", "gardening"),
+        ({"remark": "=1+1"}, "minutes", 60),
+        ({"remark": "x" * 60_000}, "minutes", 60),
+    ],
+)
+def test_cells_that_can_be_read(tmp_path: Path, cells: dict[str, str], field: str, value: object) -> None:
+    found = getattr(service(tmp_path, **cells), field)
+    assert (format_time(found) if isinstance(found, datetime.datetime) else found) == value
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({"date": ""}, "'' is no date"),
+        ({"date": "2026-02-30"}, "'2026-02-30' is no date"),
+        ({"date": "2025-13-01"}, "no date"),
+        ({"date": "2025-11/01"}, "no date"),
+        ({"date": "11/01/2025"}, "no date"),
+        ({"date": "1999-12-31"}, "no date"),
+        ({"date": "２０２５-11-01"}, "no date"),
+        ({"date": "=TODAY()"}, "no date"),
+        ({"date": "45962"}, "no date"),
+        ({"start": ""}, "'' is no time of day"),
+        ({"start": "24:00"}, "no time of day"),
+        ({"start": "09:60"}, "no time of day"),
+        ({"start": "09:00:30"}, "no time of day"),
+        ({"end": "９:00"}, "no time of day"),
+        ({"end": "9.5"}, "no time of day"),
+        ({"provider": ""}, "'' is no account number"),
+        ({"provider": "１２３４５６７６"}, "no account number"),
+        ({"provider": "²2345676"}, "no account number"),
+        ({"provider": "123456767"}, "no account number"),
+        ({"provider": "1234567x"}, "no account number"),
+        ({"provider": "issue"}, "no account number"),
+        ({"provider": "-2345676"}, "no account number"),
+        ({"recipient": "8321729"}, "its check digits do not fit"),
+        ({"recipient": "=1+1"}, "'=1+1' is no account number"),
+        ({"category": ""}, "'' is no code"),
+        ({"category": "Gardening"}, "no code"),
+        ({"category": "@SUM(A1)"}, "no code"),
+        ({"local": "+1"}, "no code"),
+        ({"minutes": "0"}, "'0' is no number of minutes"),
+        ({"minutes": "1e3"}, "no number of minutes"),
+        ({"minutes": "-60"}, "no number of minutes"),
+        ({"minutes": "60.0"}, "no number of minutes"),
+        ({"minutes": "６０"}, "no number of minutes"),
+        ({"minutes": "0x3c"}, "no number of minutes"),
+        ({"minutes": "9999999999"}, "no number of minutes"),
+        ({"paid_by": ""}, "'' cannot pay"),
+        ({"paid_by": "bridge"}, "'bridge' cannot pay"),
+        ({"evidence": ""}, "'' is no evidence"),
+        ({"evidence": "photo"}, "'photo' is no evidence"),
+        ({"recorder": "anne"}, "'anne' is no key id"),
+        ({"certifier": "0123456789ABCDEF"}, "no key id"),
+        ({"category": "x" * 60_000}, "is too long"),
+        ({"minutes": " " * 60_000}, "is too long"),
+    ],
+)
+def test_cells_that_cannot(tmp_path: Path, cells: dict[str, str], reason: str) -> None:
+    row = read(tmp_path, **cells)
+    assert isinstance(row, Misread)
+    assert row.outcome == "bad-row"
+    assert reason in row.reason
+    assert len(row.reason) < 200
+
+
+@pytest.mark.parametrize("cells", [{"evidence": "signed"}, {"evidence": "coupon", "coupon": "x"}, {"coupon": "x"}])
+def test_what_a_sheet_cannot_show(tmp_path: Path, cells: dict[str, str]) -> None:
+    row = read(tmp_path, **cells)
+    assert isinstance(row, Misread)
+    assert row.outcome == "no-evidence"

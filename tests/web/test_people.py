@@ -1,0 +1,148 @@
+"""People onto the ledger, and nothing of them that is personal."""
+
+import datetime
+from collections.abc import Mapping
+
+import pytest
+
+from ledger.numbers import account_number, has_check_digits
+from tests.web.desk import ANNE, BEGINNING, BEN, CLARA, DORA, PEOPLE, Desk
+from web.people import age_on, band_of, hash_dossier
+
+AT = ("--at", BEGINNING)
+TIM = account_number(222_222)
+
+
+def opened(desk: Desk) -> dict[str, dict[str, object]]:
+    """What the ledger knows of each account."""
+    accounts = [line["account"] for line in desk.json("balance")]
+    return {account: desk.json("person", "show", account) for account in accounts if account.isdigit()}
+
+
+def test_accounts_with_their_credentials_and_kin(desk: Desk) -> None:
+    rows = [*PEOPLE[:3], PEOPLE[3] | {"credentials": "legal+finance", "kin": f"spouse:{BEN}+child:{ANNE}"}]
+    result = desk.json("person", "import", desk.people(*rows), *AT)
+    assert (result["rows"], result["refused"], result["credentials"], result["kin"]) == (4, 0, 2, 3)
+    assert result["opened"] == [{"line": place + 2, "account": row["account"]} for place, row in enumerate(PEOPLE)]
+
+    people = opened(desk)
+    anne, ben, dora = people[ANNE], people[BEN], people[DORA]
+    assert (anne["volunteer"], anne["elder"], anne["redeemable"], anne["band"]) == (True, False, False, 1970)
+    assert (ben["volunteer"], ben["elder"], ben["redeemable"], ben["funded"]) == (True, True, True, "key_elder")
+    assert (dora["kin"], dora["credentials"]) == (sorted([ANNE, BEN]), ["finance", "legal"])
+    assert (anne["kin"], ben["kin"]) == (sorted([CLARA, DORA]), [DORA])
+    assert desk.verify()["ok"]
+
+
+def test_nothing_personal_is_written(desk: Desk) -> None:
+    row = {
+        "account": ANNE,
+        "name": "高秀芳",
+        "born": "1957-01-03",
+        "roles": "elder",
+        "phone": "15040260662",
+        "address": "六渡河村23号",
+        "care_level": "partial",
+    }
+    desk("person", "import", desk.people(row))
+    (desk.folder / "people.csv").unlink()
+    held = b"".join(path.read_bytes() for path in desk.folder.rglob("*") if path.is_file())
+    for personal in ("高秀芳", "1957-01-03", "15040260662", "六渡河村"):
+        assert personal.encode() not in held
+    assert not any(b"partial" in entry.body.dossier for entry in desk.entries() if entry.kind == "account_open")
+
+
+def test_a_dossiers_hash_is_salted() -> None:
+    assert hash_dossier({"name": "高秀芳"}) != hash_dossier({"name": "高秀芳"})
+
+
+def test_missing_numbers_are_drawn_and_printed(desk: Desk) -> None:
+    rows = [{"born": "1950-01-01", "roles": "elder"}, {"account": ANNE, "born": "1950-01-01"}]
+    result = desk("person", "import", desk.people(*rows))
+    first, drawn = result.stdout.splitlines()
+    number = drawn.removeprefix("line 2: ")
+    assert "2 accounts opened" in first
+    assert len(number) == 8
+    assert has_check_digits(number)
+    assert set(opened(desk)) == {number, ANNE}
+
+
+def test_guardians_are_opened_before_minors(desk: Desk) -> None:
+    rows = [{"account": TIM, "born": "2015-06-01", "roles": "volunteer", "guardian": ANNE}, PEOPLE[0] | {"kin": ""}]
+    desk("person", "import", desk.people(*rows), *AT)
+    tim = opened(desk)[TIM]
+    assert (tim["minor"], tim["guardian"], tim["band"]) == (True, ANNE, 2015)
+
+
+@pytest.mark.parametrize(
+    ("row", "outcome"),
+    [
+        ({"born": ""}, "bad-row"),
+        ({"born": "1950-02-30"}, "bad-row"),
+        ({"born": "2999-01-01"}, "bad-row"),
+        ({"born": "1700-01-01"}, "bad-row"),
+        ({"roles": "elder+boss"}, "bad-row"),
+        ({"guardian": "x"}, "bad-row"),
+        ({"funded": "Key Elder"}, "bad-row"),
+        ({"credentials": "+".join(f"c{number}" for number in range(100))}, "bad-row"),
+        ({"kin": "12345676"}, "bad-row"),
+        ({"kin": "parent:1234567x"}, "bad-row"),
+        ({"account": "2345678x"}, "bad-row"),
+        ({"name": "\x01"}, "bad-row"),
+        ({"account": "87654343"}, "bad-check-digits"),
+        ({"account": ANNE}, "account-exists"),
+        ({"born": "2015-01-01"}, "minor-needs-guardian"),
+        ({"born": "2015-01-01", "guardian": "87654300"}, "no-account"),
+        ({"funded": "nobody"}, "unknown-group"),
+        ({"kin": "parent:87654300"}, "no-account"),
+        ({"kin": f"parent:{TIM}"}, "relation-not-allowed"),
+        ({"kin": f"enemy:{ANNE}"}, "relation-not-allowed"),
+    ],
+)
+def test_rows_that_are_refused(desk: Desk, row: Mapping[str, str], outcome: str) -> None:
+    desk.populate()
+    good = {"account": account_number(333_333), "born": "1950-01-01", "roles": "elder"}
+    path = desk.people({"account": TIM, "born": "1950-01-01"} | dict(row), good, name="more.csv")
+    result = desk.json("person", "import", path, *AT, status=1)
+    assert result["outcomes"] == {outcome: 1}
+    [refused] = desk.refused("more.refused.csv")
+    assert (refused["line"], refused["outcome"]) == ("2", outcome)
+    assert {"line": 3, "account": good["account"]} in result["opened"]
+
+
+def test_what_hangs_on_an_account_can_be_refused_when_the_account_is_open(desk: Desk) -> None:
+    desk("person", "import", desk.people(PEOPLE[0]), *AT, status=1)
+    [refused] = desk.refused("people.refused.csv")
+    assert refused["outcome"] == "no-account"
+    assert refused["reason"].startswith(f"account {ANNE} is open, but not the kin: ")
+    assert set(opened(desk)) == {ANNE}
+
+
+def test_an_import_that_fails_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("node.Node.commit", fail)
+    assert "disk is full" in desk("person", "import", desk.people(*PEOPLE), status=2).stderr
+    monkeypatch.undo()
+    assert not opened(desk)
+    assert not list(desk.folder.glob("*refused*"))
+
+
+@pytest.mark.parametrize(
+    ("born", "day", "years"),
+    [
+        ("1966-11-21", "2026-11-20", 59),
+        ("1966-11-21", "2026-11-21", 60),
+        ("1964-02-29", "2024-02-29", 60),
+        ("1964-02-29", "2025-02-28", 60),
+        ("1964-02-29", "2025-03-01", 61),
+    ],
+)
+def test_age(born: str, day: str, years: int) -> None:
+    assert age_on(datetime.date.fromisoformat(day), datetime.date.fromisoformat(born)) == years
+
+
+@pytest.mark.parametrize(("year", "band"), [(1960, 1960), (1964, 1960), (1965, 1965)])
+def test_band(year: int, band: int) -> None:
+    assert band_of(datetime.date(year, 6, 1)) == band

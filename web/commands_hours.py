@@ -1,0 +1,270 @@
+"""Commands about hours: services, gifts, grants, corrections; and the parameters by which they are judged."""
+
+import datetime
+import json
+from gettext import gettext as _
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from ledger.bodies import (
+    Dispute,
+    Donate,
+    Evidence,
+    Gift,
+    Grant,
+    Opening,
+    Params,
+    Resolve,
+    Reverse,
+    Service,
+)
+from ledger.parameters import CATEGORIES, format_parameters
+from web.command import READS, WRITES, Cell, Command, Group, argument, file_option, option, pass_session
+from web.daysheet import PAYERS, interval, local_midnight, parse_account, parse_clock, parse_code, parse_date
+from web.desk import DeskNode
+from web.founding import override, read_overrides
+from web.i18n import marked
+from web.keyring import Keyring, Pair, Plan
+from web.problems import DeskError
+from web.session import Session
+from web.table import hash_file
+
+ACCOUNT = Cell("ACCOUNT", parse_account)
+CODE = Cell("CODE", parse_code)
+DATE = Cell("DATE", parse_date)
+CLOCK = Cell("HH:MM", parse_clock)
+MINUTES = click.IntRange(min=1)
+INDEX = click.IntRange(min=0)
+MINUTE = datetime.timedelta(minutes=1)
+BY_HELP = marked("The person's own key signs, and nobody else: its file, or its id where it is kept here.")
+
+
+@click.command(
+    cls=Command,
+    example="huzhu record 12345676 87654342 --category assistance --date 2025-11-21 --start 09:00 --end 10:30 "
+    "--paper sheet.jpg",
+    takes=WRITES,
+)
+@argument("provider", type=ACCOUNT)
+@argument("recipient", type=ACCOUNT)
+@option("--category", type=click.Choice(CATEGORIES), required=True, help=marked("Which of the eight services."))
+@option("--local", type=CODE, help=marked("The district's own name for it."))
+@option("--date", "day", type=DATE, required=True, help=marked("Local date of the start."))
+@option("--start", type=CLOCK, required=True, help=marked("Local time."))
+@option("--end", type=CLOCK, required=True, help=marked("Local time; one before the start is past midnight."))
+@option("--minutes", type=MINUTES, help=marked("What counts of it (default: all between start and end)."))
+@option("--paid-by", type=click.Choice(PAYERS), default="recipient", show_default=True, help=marked("Who pays."))
+@file_option("--paper", help=marked("Scan of the signed sheet; its hash is the evidence."))
+@option("--confirm", metavar="KEY", help=marked("The recipient's key signs beside: its file, or its id if kept here."))
+@option("--by", metavar="KEY", help=marked("The volunteer's own key signs in place of clerk and member."))
+@option("--rating", type=click.IntRange(1, 5), help=marked("What the recipient says of it."))
+@option("--group", help=marked("Name of the group that came."))
+@pass_session
+def record(
+    session: Session,
+    /,
+    provider: str,
+    recipient: str,
+    paper: Path | None,
+    confirm: str | None,
+    by: str | None,
+    **told: Any,
+) -> int:
+    """Record one service.
+
+    PROVIDER served RECIPIENT. With --paper, clerk and member sign for the paper; with --confirm, the recipient's own
+    key confirms it.
+    """
+    if (paper is None) == (confirm is None):
+        raise click.UsageError(_("give either --paper or --confirm"))
+    if by is not None and confirm is None:
+        raise click.UsageError(_("--by needs --confirm"))
+
+    def plan(keyring: Keyring) -> Pair:
+        if confirm is None:
+            return keyring.clerk_and_members()
+        return Pair(keyring.clerk() if by is None else session.person_key(by), (session.person_key(confirm),))
+
+    evidence = Evidence(form="signed") if paper is None else Evidence(form="paper", hash=hash_file(paper)[0])
+    return session.write(plan, lambda node: _service(node, provider, recipient, evidence, **told))
+
+
+@click.command(cls=Command, example="huzhu gift 12345676 87654342 60", takes=WRITES)
+@argument("giver", type=ACCOUNT)
+@argument("to", type=ACCOUNT)
+@argument("minutes", type=MINUTES)
+@option("--by", metavar="KEY", help=BY_HELP)
+@pass_session
+def gift(session: Session, giver: str, to: str, minutes: int, by: str | None) -> int:
+    """Give hours to kin."""
+    return session.write(_person_or_clerk(session, by), Gift(giver=giver, minutes=minutes, to=to))
+
+
+@click.command(cls=Command, example="huzhu donate 12345676 60", takes=WRITES)
+@argument("giver", type=ACCOUNT)
+@argument("minutes", type=MINUTES)
+@option("--by", metavar="KEY", help=BY_HELP)
+@pass_session
+def donate(session: Session, giver: str, minutes: int, by: str | None) -> int:
+    """Give hours to the pool, for whoever needs them."""
+    return session.write(_person_or_clerk(session, by), Donate(giver=giver, minutes=minutes))
+
+
+@click.command(cls=Command, example="huzhu grant 12345676 60 --reason 重阳节", takes=WRITES)
+@argument("to", type=ACCOUNT)
+@argument("minutes", type=MINUTES)
+@option("--reason", required=True, help=marked("Why."))
+@pass_session
+def grant(session: Session, to: str, minutes: int, reason: str) -> int:
+    """Give hours of the platform to a person.
+
+    The person belongs to a funded group.
+    """
+    return session.write(Keyring.authorities, Grant(minutes=minutes, reason=reason, to=to))
+
+
+@click.command(cls=Command, example="huzhu opening 12345676 600 --source book.pdf", takes=WRITES)
+@argument("account", type=ACCOUNT)
+@argument("minutes", type=MINUTES)
+@file_option("--source", required=True, help=marked("The old book; its hash is written."))
+@pass_session
+def opening(session: Session, account: str, minutes: int, source: Path) -> int:
+    """Carry a balance over from the old book.
+
+    Only before the first service.
+    """
+    return session.write(Keyring.opening, Opening(account=account, minutes=minutes, source=hash_file(source)[0]))
+
+
+@click.command(cls=Command, example="huzhu reverse 17 --reason 记错了人", takes=WRITES)
+@argument("index", type=INDEX)
+@option("--reason", required=True, help=marked("Why."))
+@pass_session
+def reverse(session: Session, index: int, reason: str) -> int:
+    """Take an entry back.
+
+    The hours of the entry at INDEX go where they came from; both entries stay on the ledger.
+    """
+    return session.write(Keyring.together, Reverse(index=index, reason=reason))
+
+
+@click.command(cls=Command, example="huzhu dispute 17 12345676 --ground 没有来过", takes=WRITES)
+@argument("index", type=INDEX)
+@argument("party", type=ACCOUNT)
+@option("--ground", required=True, help=marked("What is wrong with it."))
+@option("--by", metavar="KEY", help=BY_HELP)
+@pass_session
+def dispute(session: Session, index: int, party: str, ground: str, by: str | None) -> int:
+    """Object to a service.
+
+    PARTY is one of the two people of the service at INDEX.
+    """
+    return session.write(_person_or_clerk(session, by), Dispute(ground=ground, index=index, party=party))
+
+
+@click.command(cls=Command, example="huzhu resolve 18 upheld --reason 核实", takes=WRITES)
+@argument("index", type=INDEX)
+@argument("outcome", type=click.Choice(["upheld", "rejected"]))
+@option("--reason", required=True, help=marked("Why."))
+@pass_session
+def resolve(session: Session, index: int, outcome: Literal["upheld", "rejected"], reason: str) -> int:
+    """Decide a dispute.
+
+    INDEX is that of the dispute. Two members sign who had no part in recording the service.
+    """
+    with session.writing() as (node, keyring):
+        pair = keyring.together(without=_recorders(node, index))
+        body = Resolve(index=index, outcome=outcome, reason=reason)
+        (result,) = node.write(pair.author, pair.beside, [body], session.at)
+    return session.report(result, body)
+
+
+@click.group(cls=Group)
+def params() -> None:
+    """Look at the rules' parameters, change them."""
+
+
+@params.command("show", example="huzhu params show", takes=READS)
+@pass_session
+def params_show(session: Session) -> None:
+    """Show the parameters in force."""
+    with session.reading() as node:
+        version, plain = node.state.parameters_version, format_parameters(node.state.parameters)
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in plain.items()]
+    session.print({"version": version, "params": plain}, [_("version {version}").format(version=version), *lines])
+
+
+@params.command("set", example="huzhu params set posting_days=7", takes=WRITES)
+@argument("settings", metavar="NAME=VALUE", nargs=-1)
+@file_option("--file", help=marked("JSON file with the parameters to change."))
+@pass_session
+def params_set(session: Session, settings: tuple[str, ...], file: Path | None) -> int:
+    """Change parameters from the next entry on.
+
+    Those that are not named stay. A VALUE is JSON.
+    """
+    overrides = {} if file is None else read_overrides(file)
+    overrides |= dict(map(_parse_setting, settings))
+    if not overrides:
+        raise click.UsageError(_("name a parameter: NAME=VALUE"))
+
+    def body(node: DeskNode) -> Params:
+        state = node.state
+        changed = override(overrides, state.parameters)
+        return Params(params=format_parameters(changed), version=state.parameters_version + 1)
+
+    return session.write(Keyring.authorities, body)
+
+
+def _service(
+    node: DeskNode,
+    provider: str,
+    recipient: str,
+    evidence: Evidence,
+    *,
+    day: datetime.date,
+    start: int,
+    end: int,
+    minutes: int | None,
+    **told: Any,
+) -> Service:
+    """The service that the options tell of; a minor's names the guardian, whom the account knows."""
+    midnight = local_midnight(day, node.state.utc_offset)
+    opened, closed = interval(start, end)
+    account = node.state.accounts.get(provider)
+    return Service(
+        end=midnight + closed,
+        evidence=evidence,
+        guardian=account.guardian if account is not None and account.minor else None,
+        minutes=minutes or max(1, (closed - opened) // MINUTE),
+        provider=provider,
+        recipient=recipient,
+        start=midnight + opened,
+        **told,
+    )
+
+
+def _person_or_clerk(session: Session, by: str | None) -> Plan:
+    """The person's own key, where it is named, or clerk and member."""
+    return Keyring.clerk_and_members if by is None else lambda _keyring: Pair(session.person_key(by))
+
+
+def _recorders(node: DeskNode, index: int) -> set[str]:
+    """The people who recorded and certified the service that a dispute is about."""
+    roster = node.state.roster.keys
+    body = node.entry(index).body if index < node.store.size else None
+    if not isinstance(body, Dispute):
+        return set()
+    entry = node.entry(body.index)
+    return {roster[key].person for key in (entry.by, *entry.beside)}
+
+
+def _parse_setting(word: str) -> tuple[str, Any]:
+    name, _equals, value = word.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        example = "posting_days=7"
+        raise DeskError(_("{word} sets no parameter: write {example}").format(word=word, example=example)) from None

@@ -1,0 +1,363 @@
+"""Commands about people: keys, accounts, credentials and kin."""
+
+import datetime
+from collections.abc import Callable
+from gettext import gettext as _
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+import msgspec
+
+from chain.encoding import format_base64
+from chain.fields import KEY_ID, Time, format_time
+from ledger.bodies import AccountClose, CredentialGrant, CredentialRevoke, KeyGrant, KeyRevoke, KinLink, KinUnlink
+from ledger.numbers import POOL
+from ledger.roster import ASSESSOR, AUTHORITY, CLERK, GUARDIAN, MEMBER, RECIPIENT, VOLUNTEER
+from ledger.state import Account
+from store.home import NODE_KEY
+from store.keyfiles import write_key
+from web.command import (
+    READS,
+    WRITES,
+    Cell,
+    Group,
+    Moment,
+    argument,
+    file_argument,
+    file_option,
+    json_options,
+    key_options,
+    option,
+    pass_session,
+)
+from web.daysheet import parse_account, parse_code
+from web.desk import DeskNode
+from web.founding import parse_public_key
+from web.i18n import marked
+from web.keyring import Keyring, Pair
+from web.people import (
+    ISSUER,
+    PeopleSummary,
+    draw_number,
+    hash_dossier,
+    import_people,
+    opening_of,
+    parse_birthday,
+    update_of,
+)
+from web.problems import DeskError
+from web.session import Session, new_key, now
+from web.text import columns, plain_balance
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ROLES = (CLERK, MEMBER, AUTHORITY, ASSESSOR, VOLUNTEER, RECIPIENT, GUARDIAN)
+ACCOUNT = Cell("ACCOUNT", parse_account)
+CODE = Cell("CODE", parse_code)
+BIRTHDAY = Cell("DATE", parse_birthday)
+
+
+@click.group(cls=Group)
+def key() -> None:
+    """Make keys, grant and revoke them."""
+
+
+@key.command("new", example="huzhu key new --role volunteer", takes=(json_options, key_options))
+@option("--role", type=click.Choice(ROLES), required=True, help=marked("What the key will be for."))
+@file_option("-o", "--output", help=marked("Write the key to this file, to take away, and not into the home."))
+@pass_session
+def key_new(session: Session, role: str, output: Path | None) -> None:
+    """Make a key and keep it; nobody may sign with it before it is granted.
+
+    Prints its id and its public key, which `huzhu key grant` takes.
+    """
+    made = new_key()
+    if output is not None:
+        write_key(output, made, session.new_passphrase())
+    else:
+        passphrase = session.passphrase()
+        session.home.signing_key(session.home.keys / NODE_KEY, passphrase)
+        session.home.add_key(role, made, passphrase)
+    public = format_base64(made.public)
+    session.print({"key": made.id, "role": role, "public": public}, [f"{made.id}  {role}  {public}"])
+
+
+@key.command("list", example="huzhu key list", takes=READS)
+@pass_session
+def key_list(session: Session) -> None:
+    """List the keys that the ledger knows."""
+    with session.reading() as node:
+        keys, time = list(node.state.roster.keys.values()), node.state.log_time(now())
+    kept = {key_id for _role, key_id, _path in Keyring.files(session.home)}
+    plain: list[dict[str, Any]] = [
+        {
+            "key": each.id,
+            "role": each.role,
+            "account": each.account,
+            "until": None if each.until is None else format_time(each.until),
+            "counts": each.counts_at(time),
+            "kept": each.id in kept,
+        }
+        for each in keys
+    ]
+    rows = [[_("key"), _("role"), _("account"), _("state"), _("kept here")]]
+    for line in plain:
+        state = _("counts") if line["counts"] else _("counts no more")
+        rows.append([line["key"], line["role"], line["account"] or "", state, _("yes") if line["kept"] else ""])
+    session.print(plain, columns(rows))
+
+
+@key.command("grant", example="huzhu key grant 0123456789abcdef --role clerk", takes=WRITES)
+@argument("key_or_id", metavar="KEY")
+@option("--role", type=click.Choice(ROLES), required=True, help=marked("What its owner may do."))
+@option("--account", type=ACCOUNT, help=marked("Whose key it is."))
+@option("--until", type=Moment(ahead=True), help=marked("The last moment at which it counts."))
+@pass_session
+def key_grant(session: Session, key_or_id: str, role: str, account: str | None, until: Time | None) -> int:
+    """Let a key sign.
+
+    KEY is its public key in base64, or the id of one that is kept in the home.
+    """
+
+    def body(_node: DeskNode) -> KeyGrant:
+        return KeyGrant(account=account, key=_public(session, key_or_id), role=role, until=until)
+
+    return session.write(lambda keyring: keyring.for_role(role), body)
+
+
+@key.command("revoke", example="huzhu key revoke 0123456789abcdef --reason lost", takes=WRITES)
+@argument("key_id", metavar="KEYID")
+@option("--reason", required=True, help=marked("Why."))
+@option("--by", metavar="KEY", help=marked("The key itself revokes: its file, or its id where it is kept here."))
+@pass_session
+def key_revoke(session: Session, key_id: str, reason: str, by: str | None) -> int:
+    """End a key: it signs nothing from the next entry on."""
+
+    def plan(keyring: Keyring) -> Pair:
+        return Pair(session.person_key(by)) if by else keyring.for_role(keyring.role_of(key_id))
+
+    return session.write(plan, KeyRevoke(key_id=key_id, reason=reason))
+
+
+@click.group(cls=Group)
+def person() -> None:
+    """Open, change, close and show accounts."""
+
+
+@person.command("import", example="huzhu person import people.csv", takes=WRITES)
+@file_argument("file")
+@option("--issuer", default=ISSUER, help=marked("Who issued the credentials in the file."))
+@pass_session
+def person_import(session: Session, file: Path, issuer: str) -> int:
+    """Open many accounts, with the credentials and kin they name.
+
+    The first line names the columns: account, name, born, roles, guardian, phone, address, care_level, funded,
+    credentials, kin. Numbers that are given stay, missing ones are drawn; they are printed with their line. What is
+    personal is used to derive what the ledger needs, and written nowhere.
+    """
+    with session.writing() as (node, keyring):
+        summary = import_people(node, keyring, file, session.at or now(), session.at, issuer)
+    session.print(_plain_summary(summary), _summary_lines(summary))
+    session.say_ignored(summary.ignored)
+    return session.report_refused(summary.outcomes, summary.refused_file)
+
+
+def described(function: F) -> F:
+    """The options that describe a person."""
+    personal = marked("Personal; only for the hash of the dossier, written nowhere.")
+    for add in (
+        option("--born", type=BIRTHDAY, help=marked("Date of birth; only its five-year band is written.")),
+        option("--volunteer/--no-volunteer", default=None, help=marked("Gives services.")),
+        option("--elder/--no-elder", default=None, help=marked("Receives services.")),
+        option("--visitor/--no-visitor", default=None, help=marked("Lives elsewhere.")),
+        option("--guardian", type=ACCOUNT, help=marked("Account of the guardian; a minor needs one.")),
+        option("--funded", type=CODE, help=marked("Group of people whose hours are paid for.")),
+        option("--household", help=marked("Word that the household's accounts share.")),
+        option("--name", help=personal),
+        option("--phone", help=personal),
+        option("--address", help=personal),
+        option("--care-level", help=personal),
+    ):
+        function = add(function)
+    return function
+
+
+@person.command("open", example="huzhu person open --born 1950-05-01 --elder", takes=WRITES)
+@argument("account", type=ACCOUNT, required=False)
+@option("--institution", is_flag=True, help=marked("Not a person."))
+@described
+@pass_session
+def person_open(session: Session, /, account: str | None, institution: bool, **described: Any) -> int:
+    """Open an account.
+
+    Without a number one is drawn, and printed.
+    """
+
+    def body(node: DeskNode) -> Any:
+        number = account or draw_number(node.state.accounts.__contains__)
+        opened = opening_of(number, *_particulars(session, node, described))
+        return msgspec.structs.replace(opened, holder="institution") if institution else opened
+
+    return session.write(lambda keyring: keyring.account(described["funded"] is not None), body)
+
+
+@person.command("update", example="huzhu person update 12345676 --volunteer", takes=WRITES)
+@argument("account", type=ACCOUNT)
+@option("--not-funded", is_flag=True, help=marked("Belongs to no such group any more."))
+@described
+@pass_session
+def person_update(session: Session, /, account: str, not_funded: bool, **described: Any) -> int:
+    """Describe an account anew.
+
+    What is not mentioned stays, but for the household and the dossier.
+    """
+
+    def body(node: DeskNode) -> Any:
+        updated = update_of(session_account(node, account), *_particulars(session, node, described))
+        return msgspec.structs.replace(updated, funded=None) if not_funded else updated
+
+    def plan(keyring: Keyring) -> Pair:
+        return keyring.account(not not_funded and (described["funded"] or keyring.is_funded(account)))
+
+    return session.write(plan, body)
+
+
+@person.command("close", example="huzhu person close 12345676 --reason asked --to pool", takes=WRITES)
+@argument("account", type=ACCOUNT)
+@option("--reason", type=click.Choice(["moved", "died", "asked"]), required=True, help=marked("Why."))
+@option(
+    "--to",
+    type=Cell("ACCOUNT", lambda cell: cell if cell == POOL else parse_account(cell)),
+    help=marked("Who gets what is left: kin, or `pool`."),
+)
+@pass_session
+def person_close(session: Session, account: str, reason: Literal["moved", "died", "asked"], to: str | None) -> int:
+    """Close an account for ever."""
+    return session.write(Keyring.clerk_and_members, AccountClose(account=account, reason=reason, to=to))
+
+
+@person.command("show", example="huzhu person show 12345676", takes=READS)
+@argument("account", type=ACCOUNT)
+@pass_session
+def person_show(session: Session, account: str) -> None:
+    """Show what the ledger knows of a person."""
+    with session.reading() as node:
+        found = session_account(node, account)
+        plain = plain_balance(session.known(node.balance(account), account)) | _plain_account(found)
+    session.print(plain, columns([[name, str(value)] for name, value in plain.items()]))
+
+
+@click.group(cls=Group)
+def kin() -> None:
+    """Link people as kin, who may give each other hours."""
+
+
+@kin.command("link", example="huzhu kin link 12345676 parent 87654342", takes=WRITES)
+@argument("person", type=ACCOUNT)
+@argument("relation", type=CODE)
+@argument("relative", type=ACCOUNT)
+@pass_session
+def kin_link(session: Session, person: str, relation: str, relative: str) -> int:
+    """Link two people: PERSON's RELATION is RELATIVE."""
+    body = KinLink(person=person, relation=relation, relative=relative)
+    return session.write(Keyring.clerk_and_members, body)
+
+
+@kin.command("unlink", example="huzhu kin unlink 12345676 87654342", takes=WRITES)
+@argument("person", type=ACCOUNT)
+@argument("relative", type=ACCOUNT)
+@pass_session
+def kin_unlink(session: Session, person: str, relative: str) -> int:
+    """Undo a link."""
+    return session.write(Keyring.clerk_and_members, KinUnlink(person=person, relative=relative))
+
+
+@click.group(cls=Group)
+def credential() -> None:
+    """Grant and revoke credentials."""
+
+
+@credential.command("grant", example="huzhu credential grant 12345676 legal --issuer 司法局", takes=WRITES)
+@argument("account", type=ACCOUNT)
+@argument("scope", type=CODE)
+@option("--issuer", required=True, help=marked("Who examined the person."))
+@option("--until", type=Moment(ahead=True), help=marked("The last moment at which it counts."))
+@pass_session
+def credential_grant(session: Session, account: str, scope: str, issuer: str, until: Time | None) -> int:
+    """Note that a person is qualified."""
+    body = CredentialGrant(account=account, issuer=issuer, scope=scope, until=until)
+    return session.write(Keyring.together, body)
+
+
+@credential.command("revoke", example="huzhu credential revoke 12345676 legal --reason expired", takes=WRITES)
+@argument("account", type=ACCOUNT)
+@argument("scope", type=CODE)
+@option("--reason", required=True, help=marked("Why."))
+@pass_session
+def credential_revoke(session: Session, account: str, scope: str, reason: str) -> int:
+    """Take a credential back."""
+    return session.write(Keyring.together, CredentialRevoke(account=account, reason=reason, scope=scope))
+
+
+def session_account(node: DeskNode, number: str) -> Account:
+    """An account's state; raises DeskError where there is none."""
+    account = node.state.accounts.get(number)
+    if account is None:
+        raise DeskError(_("there is no account {number} on this ledger").format(number=number))
+    return account
+
+
+def _particulars(session: Session, node: DeskNode, described: dict[str, Any]) -> tuple[dict[str, Any], datetime.date]:
+    """What the options say of a person, with the dossier's hash for what is personal; and today's date."""
+    personal = {name: described.pop(name) or "" for name in ("name", "phone", "address", "care_level")}
+    born: datetime.date | None = described["born"]
+    personal["born"] = "" if born is None else born.isoformat()
+    today = ((session.at or now()) + node.state.utc_offset).date()
+    return described | {"dossier": hash_dossier(personal)}, today
+
+
+def _public(session: Session, key_or_id: str) -> bytes:
+    if KEY_ID.fullmatch(key_or_id):
+        return session.person_key(key_or_id).public
+    return parse_public_key(key_or_id)
+
+
+def _plain_account(account: Account) -> dict[str, Any]:
+    return {
+        "holder": account.holder,
+        "volunteer": account.volunteer,
+        "elder": account.elder,
+        "redeemable": account.redeemable,
+        "minor": account.minor,
+        "visitor": account.visitor,
+        "guardian": account.guardian,
+        "funded": account.funded,
+        "band": account.band,
+        "kin": sorted(account.kin),
+        "credentials": sorted(account.credentials),
+    }
+
+
+def _plain_summary(summary: PeopleSummary) -> dict[str, Any]:
+    return {
+        "rows": summary.rows,
+        "opened": [{"line": line, "account": account} for line, account in summary.opened],
+        "refused": summary.refused,
+        "credentials": summary.credentials,
+        "kin": summary.kin,
+        "outcomes": dict(sorted(summary.outcomes.items())),
+        "refused_file": None if summary.refused_file is None else str(summary.refused_file),
+    }
+
+
+def _summary_lines(summary: PeopleSummary) -> list[str]:
+    first = _("{rows} rows: {opened} accounts opened, {refused} refused; {credentials} credentials, {kin} kin").format(
+        rows=summary.rows,
+        opened=len(summary.opened),
+        refused=summary.refused,
+        credentials=summary.credentials,
+        kin=summary.kin,
+    )
+    drawn = [_("line {line}: {account}").format(line=line, account=account) for line, account in summary.drawn]
+    return [first, *drawn]

@@ -1,0 +1,167 @@
+"""Copies of a ledger for others: as static tiles (C2SP tlog-tiles), and as a journal for hledger.
+
+The archive itself is the store's (``copy_to``).
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from gettext import gettext as _
+from heapq import merge
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+
+import click
+
+from chain.checkpoint import open_checkpoint
+from chain.errors import NoteError
+from chain.merkle import frontier
+from chain.tile import (
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    bundles_of,
+    format_bundle,
+    format_entries_path,
+    format_tile,
+    format_tile_path,
+    tiles_of,
+)
+from ledger.numbers import MINUTE
+from ledger.state import Account, State
+from store.log import Leg, LogStore
+from store.sqlite import SqliteStore
+from web.desk import DeskNode
+from web.problems import DeskError
+from web.text import local_date
+
+CHECKPOINT = "checkpoint"
+COMMODITIES = {MINUTE: "min", "fen": "fen"}
+
+
+def write_file(path: Path, raw: bytes) -> None:
+    """Put a whole file in its place, with the folders above it; a crash leaves the old one or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(draft).unlink()
+        raise
+
+
+def copy_archive(node: DeskNode, path: Path) -> None:
+    """Copy the archive into a new file; raises DeskError where one is there already."""
+    if not isinstance(node.store, SqliteStore):
+        raise DeskError(_("this ledger is in memory only"))
+    if path.exists():
+        raise DeskError(_("{path} exists already: choose another name").format(path=path))
+    node.store.copy_to(path)
+
+
+def export_tiles(node: DeskNode, folder: Path, progress: Callable[[int, int], object]) -> Path:
+    """Write the newest checkpoint with all tiles and entries under it; answers the ledger's folder.
+
+    What an earlier export left there stays and is gone on from; the checkpoint comes last. ``progress`` is told how
+    many entries of how many are written.
+    """
+    place = folder.joinpath(*node.origin.split("/"))
+    note = node.checkpoint()
+    size = open_checkpoint(note)[0].size
+    store = node.store
+    old_size = _exported_size(place, store, size)
+    for tile in tiles_of(size, old_size):
+        first = tile.index * TILE_WIDTH
+        hashes = [store.hashes.read(tile.level * TILE_HEIGHT, index) for index in range(first, first + tile.width)]
+        write_file(place / format_tile_path(tile), format_tile(hashes))
+    for bundle in bundles_of(size, old_size):
+        first = bundle.index * TILE_WIDTH
+        write_file(place / format_entries_path(bundle), format_bundle(list(store.entries(first, first + bundle.width))))
+        progress(first + bundle.width, size)
+    write_file(place / CHECKPOINT, note)
+    return place
+
+
+def _exported_size(place: Path, store: LogStore, size: int) -> int:
+    """How many entries an earlier export put there; raises DeskError where it is of another history than ours."""
+    path = place / CHECKPOINT
+    if not path.exists():
+        return 0
+    try:
+        old = open_checkpoint(path.read_bytes())[0]
+    except NoteError as error:
+        raise DeskError(_("{path} is no checkpoint: choose an empty folder").format(path=path)) from error
+    if old.origin != store.origin or old.size > size or frontier(old.size, store.hashes.read).root() != old.root:
+        raise DeskError(_("{folder} holds another ledger: choose an empty folder").format(folder=place))
+    return old.size
+
+
+def write_journal(node: DeskNode, path: Path) -> None:
+    """Write the journal to a file, or to stdout where the path is ``-``."""
+    with click.open_file(str(path), "w", encoding="utf-8", atomic=str(path) != "-") as file:
+        for line in journal_lines(node):
+            file.write(line + "\n")
+
+
+def journal_lines(node: DeskNode) -> Iterator[str]:
+    """The ledger as a journal that hledger reads: a transaction for each entry that moves hours or money.
+
+    Each account has its ``balance`` and, where hours wait, ``held`` below it. The last transaction moves nothing and
+    asserts every balance, so that ``hledger check`` compares them with ours.
+    """
+    state = node.state
+    yield f"; {node.origin}, {state.size} entries"
+    for commodity in COMMODITIES.values():
+        yield f"commodity 1. {commodity}"
+    held = {number for number in state.accounts if any(leg.held for leg in node.legs(number))}
+    for number, account in state.accounts.items():
+        for part in _parts(number, held):
+            yield f"account {_name(account, part)}"
+    last = ""
+    for index, legs in groupby(_all_legs(node), key=attrgetter("entry_index")):
+        entry = node.entry(index)
+        day = local_date(entry.at, state.utc_offset_at(index))
+        last = max(last, day)
+        yield ""
+        yield f"{day} ({index}) {entry.kind}  ; entry:{index}"
+        for leg in legs:
+            yield from _postings(state, leg)
+    if last:
+        yield ""
+        yield f"{last} * balances  ; entry:{state.size - 1}"
+        for account in state.accounts.values():
+            yield from _assertions(account, _parts(account.number, held))
+
+
+def _all_legs(node: DeskNode) -> Iterable[Leg]:
+    """The legs of all accounts in order of entries."""
+    return merge(*map(node.legs, node.state.accounts), key=attrgetter("entry_index"))
+
+
+def _parts(number: str, held: set[str]) -> tuple[str, ...]:
+    return ("balance", "held") if number in held else ("balance",)
+
+
+def _name(account: Account, part: str) -> str:
+    return f"{account.unit}:{account.holder}:{account.number}:{part}"
+
+
+def _postings(state: State, leg: Leg) -> Iterator[str]:
+    account = state.accounts[leg.account]
+    for part, count in (("balance", leg.balance), ("held", leg.held)):
+        if count:
+            yield f"    {_name(account, part)}  {count} {COMMODITIES[account.unit]}"
+
+
+def _assertions(account: Account, parts: Iterable[str]) -> Iterator[str]:
+    commodity = COMMODITIES[account.unit]
+    amounts = {"balance": account.balance, "held": account.held}
+    for part in parts:
+        yield f"    {_name(account, part)}  0 {commodity} = {amounts[part]} {commodity}"

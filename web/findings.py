@@ -1,0 +1,45 @@
+"""What each finding of an audit means, in a sentence for people (FORMAT §12)."""
+
+from gettext import gettext as _
+
+from web.i18n import marked
+from web.text import sentence
+
+RULE = "rule."
+
+FINDINGS = {
+    "log.truncated": marked("entries are missing that were there: the ledger was cut, or a part of it was lost"),
+    "log.fork": marked("what you kept shows another history: this ledger was rewritten since"),
+    "log.rollback": marked("what you kept is of a longer ledger: this one was cut back to an older state"),
+    "log.promise-broken": marked("the node promised an entry that the ledger does not hold"),
+    "checkpoint.missing": marked("the node has vouched for nothing in this ledger"),
+    "checkpoint.malformed": marked("what should be a checkpoint is none, or is one of another ledger"),
+    "checkpoint.signature": marked("a signature that the checkpoint needs is missing or wrong"),
+    "checkpoint.root": marked("the checkpoint vouches for other entries than these"),
+    "checkpoint.not-at-seal": marked("the checkpoint does not stand behind a seal"),
+    "quorum.unmet": marked("too few of the witnesses whom the trust file asks for have cosigned"),
+    "entry.too-large": marked("the entry cannot be read: it is too large, or not bytes"),
+    "entry.noncanonical": marked("the entry's bytes are not in the one form that is allowed: they were changed"),
+    "entry.unknown-kind": marked("the entry is of a kind that this program does not know"),
+    "entry.malformed": marked("a field of the entry is missing, surplus, or not what it must be"),
+    "entry.unknown-key": marked("a key that signs the entry is not on the ledger, or counts no more"),
+    "entry.sheet": marked("the entry's place on its sheet is impossible"),
+    "entry.signature": marked("the entry was changed after it was signed, or was never signed so"),
+    "entry.seq": marked("the entry repeats an older one of its author"),
+    "seal.key": marked("the seal is not the node's alone"),
+    "seal.height": marked("the seals do not count up by one"),
+    "seal.prev": marked("the seal does not follow the seal before it"),
+    "seal.size": marked("the seal stands in another place than it says, or its block is too large"),
+    "seal.root": marked("the entries before the seal are not those that it sealed"),
+    "seal.time": marked("the seal's time cannot be true"),
+    "seal.state": marked("the balances that follow from the entries are not those that were sealed"),
+    "sum.nonzero": marked("hours or money came from nowhere: the sum over all accounts is not zero"),
+    "balance.differs": marked("a published balance does not follow from the entries"),
+}
+
+
+def explain(code: str) -> str:
+    """What a finding means, in the language in use."""
+    if code.startswith(RULE):
+        return _("the rules refuse this entry: {why}").format(why=sentence(code.removeprefix(RULE)))
+    return _(FINDINGS[code])

@@ -1,0 +1,314 @@
+"""CSV files as clerks keep them: read row by row in bounded memory, whatever is in them.
+
+    with open_table(path, COLUMNS) as table:
+        for record in table.records():                 # never fails
+            cells = table.cells(record)                # or BadRowError, which says why this row cannot be read
+
+UTF-8 (with or without BOM) or GB18030, row by row; comma, semicolon or tab, by the header line; LF or CRLF; cells in
+quotes may hold line ends. A row is read up to ``ROW_MAX_BYTES`` and ``ROW_MAX_LINES``; one that is longer, or whose
+quotes do not close, is bad, and reading goes on at the next line.
+
+``RefusedRows`` writes what was not accepted beside the file. Cells stand there as they were, so that the file can be
+mended and read again; nothing in them is computed here, but a spreadsheet may take ``=1+1`` for a formula.
+"""
+
+import csv
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from gettext import gettext as _
+from operator import itemgetter
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from web.problems import DeskError
+
+ROW_MAX_BYTES = 65_536
+ROW_MAX_LINES = 16
+CELL_MAX_CHARACTERS = 64
+"""Of the cells that mean something to the ledger."""
+SHOWN_CHARACTERS = 40
+CHUNK_BYTES = 1 << 20
+DELIMITERS = (",", ";", "\t")
+BLANK = b' \t\r\n,;"'
+BOM = "\ufeff"
+UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+REFUSED_COLUMNS = ("line", "outcome", "reason")
+
+
+class BadRowError(ValueError):
+    """A row or a cell of it cannot be read; the text says why."""
+
+
+class Record(NamedTuple):
+    """One row's bytes; ``line`` is the first of its lines, counted from 1. ``raw`` is None where it is too long."""
+
+    line: int
+    offset: int
+    raw: bytes | None
+
+
+class Table:
+    """A file with a header line. Every record is read anew from the file; nothing but the header is kept."""
+
+    def __init__(self, path: Path, file: BinaryIO, columns: Sequence[str]) -> None:
+        """Reads the header; raises DeskError where it is not one with all the ``columns``."""
+        self.path = path
+        self._file = file
+        self._at = 0
+        self._delimiter = ""
+        head = self._read_head()
+        text = "" if head is None else _decode(head).removeprefix(BOM)
+        self._delimiter, self.header = _find_header(text, columns)
+        names = list(map(_plain, self.header))
+        self._check(names, columns)
+        self._select = itemgetter(*map(names.index, columns))
+        self.ignored = [name for name in names if name and name not in columns]
+        self._start, self._first_line = self._at, 1 + (head or b"").count(b"\n")
+
+    def _read_head(self) -> bytes | None:
+        head = self._read()
+        if (head or b"").startswith(UTF16_BOMS):
+            raise DeskError(_("{path} is UTF-16; save it as CSV UTF-8").format(path=self.path))
+        return head
+
+    def _check(self, names: list[str], columns: Sequence[str]) -> None:
+        missing = [column for column in columns if column not in names]
+        if missing:
+            raise DeskError(
+                _("{path} has no column {columns}; its first line must name them: {all}").format(
+                    path=self.path, columns=", ".join(missing), all=",".join(columns)
+                )
+            )
+        double = sorted({name for name in names if name in columns and names.count(name) > 1})
+        if double:
+            raise DeskError(
+                _("{path} names the column {columns} twice").format(path=self.path, columns=", ".join(double))
+            )
+
+    def records(self) -> Iterator[Record]:
+        """All rows after the header, without empty ones."""
+        offset, line = self._start, self._first_line
+        self._seek(offset)
+        while True:
+            raw = self._read()
+            if raw == b"":
+                return
+            following = self._at
+            if raw is None or raw.strip(BLANK):
+                yield Record(line, offset, raw)
+            self._seek(following)
+            offset, line = following, line + (1 if raw is None else max(1, raw.count(b"\n")))
+
+    def record(self, line: int, offset: int) -> Record:
+        """The one row that ``records`` gave with that line and offset."""
+        self._seek(offset)
+        return Record(line, offset, self._read())
+
+    def cells(self, record: Record) -> Sequence[str]:
+        """The cells of the named columns, in their order; raises BadRowError."""
+        cells: Sequence[str] = self._select(self.row(record))
+        return cells
+
+    def row(self, record: Record) -> list[str]:
+        """All cells of a row, as many as the header has; raises BadRowError."""
+        raw = record.raw
+        if raw is None:
+            raise BadRowError(_("it is longer than {count} bytes").format(count=ROW_MAX_BYTES))
+        if b"\0" in raw:
+            raise BadRowError(_("it holds a NUL byte"))
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text = _decode(raw)
+        return self._fit(split_cells(text, self._delimiter))
+
+    def _fit(self, cells: list[str]) -> list[str]:
+        """As many cells as the header has: spreadsheets drop empty ones at the end, or add some."""
+        width = len(self.header)
+        if len(cells) < width:
+            return cells + [""] * (width - len(cells))
+        if len(cells) > width and any(cells[width:]):
+            raise BadRowError(_("it has {count} cells, the header {width}").format(count=len(cells), width=width))
+        return cells[:width]
+
+    def _seek(self, offset: int) -> None:
+        if offset != self._at:
+            self._file.seek(offset)
+            self._at = offset
+
+    def _read(self) -> bytes | None:
+        """The next row: b"" at the end, None for one that is too long."""
+        raw = self._file.readline(ROW_MAX_BYTES)
+        self._at += len(raw)
+        if len(raw) == ROW_MAX_BYTES and not raw.endswith(b"\n"):
+            self._skip_line()
+            return None
+        return self._join(raw) if raw.count(b'"') % 2 else raw
+
+    def _skip_line(self) -> None:
+        while True:
+            rest = self._file.readline(CHUNK_BYTES)
+            self._at += len(rest)
+            if len(rest) < CHUNK_BYTES or rest.endswith(b"\n"):
+                return
+
+    def _join(self, first: bytes) -> bytes:
+        """A row with a line end inside quotes; the first line alone where that leads to no row."""
+        back, raw = self._at, first
+        for _line in range(ROW_MAX_LINES - 1):
+            following = self._file.readline(ROW_MAX_BYTES)
+            self._at += len(following)
+            raw += following
+            if not following or len(raw) > ROW_MAX_BYTES:
+                break
+            if raw.count(b'"') % 2 == 0:
+                if self._is_row(raw):
+                    return raw
+                break
+        self._seek(back)
+        return first
+
+    def _is_row(self, raw: bytes) -> bool:
+        if not self._delimiter:
+            return True
+        try:
+            return bool(self._fit(split_cells(_decode(raw), self._delimiter)))
+        except BadRowError:
+            return False
+
+
+@contextmanager
+def open_table(path: Path, columns: Sequence[str]) -> Iterator[Table]:
+    """The table in a file; raises DeskError where its first line is no header, OSError where it cannot be read."""
+    with path.open("rb") as file:
+        try:
+            table = Table(path, file, columns)
+        except BadRowError as error:
+            raise DeskError(_("the first line of {path} cannot be read: {why}").format(path=path, why=error)) from error
+        yield table
+
+
+def _find_header(text: str, columns: Sequence[str]) -> tuple[str, list[str]]:
+    """The delimiter by which a line names most of the columns, and its cells; raises BadRowError."""
+    found: list[tuple[str, list[str]]] = []
+    for delimiter in DELIMITERS:
+        with suppress(BadRowError):
+            found.append((delimiter, split_cells(text, delimiter)))
+    if not found:
+        raise BadRowError(_("its quotes do not pair"))
+    return max(found, key=lambda each: len(set(columns).intersection(map(_plain, each[1]))))
+
+
+def split_cells(text: str, delimiter: str) -> list[str]:
+    """The cells of one row; raises BadRowError where its quotes do not pair."""
+    text = text.rstrip("\r\n")
+    if '"' not in text:
+        return text.split(delimiter)
+    try:
+        rows = list(csv.reader([text], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise BadRowError(_("its quotes do not pair")) from error
+    return rows[0] if rows else []
+
+
+def hash_file(path: Path) -> tuple[bytes, bool]:
+    """SHA-256 over a file's bytes, and whether it is plain UTF-8, without a BOM."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+        file.seek(0)
+        return digest, _is_plain(file)
+
+
+def shown(cell: str) -> str:
+    """The beginning of a cell, for a message."""
+    return repr(cell if len(cell) <= SHOWN_CHARACTERS else cell[:SHOWN_CHARACTERS] + "…")
+
+
+def trimmed(cell: str) -> str:
+    """A cell that means something, without spaces around it; raises BadRowError for one that is far too long."""
+    if len(cell) > CELL_MAX_CHARACTERS:
+        raise BadRowError(_("{cell} is too long").format(cell=shown(cell)))
+    return cell.strip()
+
+
+class RefusedRows:
+    """The rows that were not accepted, in ``NAME.refused.csv`` beside ``NAME.csv``.
+
+    It appears whole when ``keep`` is called, in place of an older one; where nothing was refused, none is left.
+    """
+
+    def __init__(self, table: Table, *, is_plain: bool) -> None:
+        """With ``is_plain`` false it gets a BOM: the spreadsheet that made the table then reads this file too."""
+        self.path = table.path.with_name(f"{table.path.stem}.refused.csv")
+        self.count = 0
+        self._table = table
+        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
+        self._draft = Path(name)
+        encoding = "utf-8" if is_plain else "utf-8-sig"
+        self._file = os.fdopen(handle, "w", encoding=encoding, newline="", errors="replace")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow([*REFUSED_COLUMNS, *table.header])
+
+    def add(self, record: Record, outcome: str, reason: str) -> None:
+        """One row that was not accepted."""
+        self.count += 1
+        try:
+            cells = self._table.row(record)
+        except BadRowError:
+            cells = _as_it_is(record.raw)
+        self._writer.writerow([record.line, outcome, reason, *cells])
+
+    def keep(self) -> Path | None:
+        """Put the file in its place; answers where, or None where nothing was refused."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        if self.count:
+            self._draft.replace(self.path)
+            return self.path
+        self.path.unlink(missing_ok=True)
+        return None
+
+    def close(self) -> None:
+        """Leave no draft behind."""
+        self._file.close()
+        with suppress(FileNotFoundError):
+            self._draft.unlink()
+
+
+def _as_it_is(raw: bytes | None) -> list[str]:
+    """A row that has no cells, as one cell; nothing of one that is too long."""
+    return [] if raw is None else [raw.decode(errors="replace").rstrip("\r\n").replace("\0", "\ufffd")]
+
+
+def _decode(raw: bytes) -> str:
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise BadRowError(_("it is neither UTF-8 nor GB18030"))
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def _is_plain(file: BinaryIO) -> bool:
+    import codecs
+
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    is_first = True
+    try:
+        while chunk := file.read(CHUNK_BYTES):
+            text = decoder.decode(chunk)
+            if is_first and text.startswith(BOM):
+                return False
+            is_first = False
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,189 @@
+"""Sentences for people: why something was refused, and how hours, dates and kinds are written."""
+
+import datetime
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from gettext import gettext as _
+from typing import Any
+
+from chain.fields import Time
+from web.desk import Balance
+from web.i18n import marked
+
+OUTCOMES: dict[str, str] = {
+    # Of every kind (RULES §1)
+    "not-allowed": marked("whoever signs as its author may not write this"),
+    "needs-second": marked("a second person's signature is missing"),
+    "no-genesis": marked("the ledger has not begun, or began already"),
+    "stale": marked("it was signed too long ago"),
+    "self-dealing": marked("nobody serves themselves, and nobody records or certifies for themselves or their kin"),
+    "no-account": marked("an account that it names is not on this ledger"),
+    "closed": marked("an account that it names is closed"),
+    "suspended": marked("an account that it names is suspended"),
+    # Keys
+    "role-not-grantable": marked("a key of this role cannot be granted or revoked"),
+    "no-such-key": marked("there is no such key, or it was revoked before"),
+    "key-exists": marked("this key is on the ledger already"),
+    "last-member": marked("too few members' keys would be left"),
+    "last-authority": marked("too few keys of the tier above would be left"),
+    "bad-threshold": marked("the number of signatures asked for does not fit the keys"),
+    # Parameters
+    "bad-version": marked("other parameters came in between: look at them and try again"),
+    "unknown-parameter": marked("there is no parameter of this name"),
+    "bad-parameter": marked("a parameter is missing, or its value is not possible"),
+    # People
+    "bad-check-digits": marked("an account number was misread: its last two digits do not fit the first six"),
+    "account-exists": marked("this account number is taken"),
+    "minor-needs-guardian": marked("a minor needs a guardian who has an open account and is no minor"),
+    "unknown-group": marked("there is no such group of people whose hours are paid for"),
+    "balance-left": marked("there are hours left on the account: say who gets them"),
+    "not-kin": marked("the two are not linked as kin"),
+    "already-kin": marked("the two are linked as kin already"),
+    "relation-not-allowed": marked("this relation is not one of those that count as kin"),
+    "no-credential": marked("the person has no such credential"),
+    # Services
+    "unknown-category": marked("there is no such service, or it belongs to another of the eight"),
+    "in-future": marked("the service ends after it was recorded"),
+    "too-late": marked("it comes too late"),
+    "bad-interval": marked("the minutes do not fit between start and end"),
+    "over-service-cap": marked("one service cannot be this long"),
+    "over-day-cap": marked("the volunteer would have more than a day's permitted minutes"),
+    "under-unit": marked("the minutes are not a multiple of the unit"),
+    "not-volunteer": marked("who served is not registered as a volunteer"),
+    "not-elder": marked("who was served is not registered as an elder"),
+    "needs-credential": marked("the volunteer has no credential for this service"),
+    "guardian-missing": marked("a minor's service must name the guardian"),
+    "not-funded": marked("the person is in no group whose hours are paid for"),
+    "not-yet-redeemable": marked("the person may not spend hours yet"),
+    "no-balance": marked("there are not enough hours on the account"),
+    "no-evidence": marked("what shows that the service took place is missing"),
+    # Corrections
+    "not-first-day": marked("services are on the ledger already: the old book cannot be carried over any more"),
+    "not-reversible": marked("the entry of this number cannot be reversed or disputed"),
+    "already-reversed": marked("it was reversed before"),
+    "not-party": marked("the account has no part in that service"),
+    "already-disputed": marked("it was disputed before"),
+    "no-dispute": marked("the entry of this number is no dispute"),
+    "already-resolved": marked("the dispute is over"),
+    # The desk's own, and what comes before the rules
+    "bad-row": marked("the row cannot be read"),
+    "at-in-future": marked("its time is more than five minutes ahead of this node's clock"),
+    "entry.too-large": marked("it is too large for one entry"),
+    "entry.noncanonical": marked("it holds characters or numbers that the ledger does not take"),
+    "entry.unknown-kind": marked("this ledger does not know such entries"),
+    "entry.malformed": marked("a field is missing, too long or of the wrong form"),
+    "entry.unknown-key": marked("a key that signs is not on the ledger, or does not count any more"),
+    "entry.sheet": marked("the sheet that it was signed on does not fit"),
+    "entry.signature": marked("a signature does not verify"),
+    "entry.seq": marked("it was sent before"),
+}
+"""Each outcome (RULES §3) and each finding that can meet a writer, with a sentence for the person at the desk."""
+
+KINDS: dict[str, str] = {
+    "genesis": marked("beginning"),
+    "seal": marked("hours become free"),
+    "account_close": marked("account closed"),
+    "service": marked("service"),
+    "gift": marked("gift"),
+    "donate": marked("donation"),
+    "opening": marked("from the old book"),
+    "grant": marked("grant"),
+    "reverse": marked("reversed"),
+    "resolve": marked("dispute resolved"),
+}
+"""What a passbook calls the kinds that move hours."""
+
+STATUSES: dict[str, str] = {"open": marked("open"), "suspended": marked("suspended"), "closed": marked("closed")}
+
+OTHERS: dict[str, str] = {
+    "issue": marked("platform"),
+    "pool": marked("pool"),
+    "bridge": marked("between ledgers"),
+    "outside": marked("outside"),
+}
+"""What a passbook calls the system accounts."""
+
+HOUR_MINUTES = 60
+FEN, YUAN_FEN = "fen", 100
+
+
+def sentence(outcome: str, detail: str = "") -> str:
+    """Why it was refused."""
+    known = OUTCOMES.get(outcome)
+    if known is None:
+        return detail or outcome
+    return f"{_(known)}（{detail}）" if detail and outcome.startswith("entry.") else _(known)
+
+
+def named_kind(kind: str) -> str:
+    """A kind in people's words."""
+    return _(KINDS[kind]) if kind in KINDS else kind
+
+
+def named_account(number: str) -> str:
+    """An account's number, or what a system account is called."""
+    return _(OTHERS[number]) if number in OTHERS else number
+
+
+def hours_of(minutes: int) -> float | int:
+    """Hours to two decimals; whole ones as an integer."""
+    hours = round(minutes / HOUR_MINUTES, 2)
+    return int(hours) if hours == int(hours) else hours
+
+
+def amount(count: int, unit: str) -> str:
+    """Minutes as people read them, or money in yuan."""
+    if unit == FEN:
+        return _("{yuan} yuan").format(yuan=f"{count / YUAN_FEN:.2f}")
+    return _("{minutes} min").format(minutes=count)
+
+
+def local_date(time: Time, utc_offset: datetime.timedelta) -> str:
+    """The local day that a time falls on."""
+    return (time + utc_offset).date().isoformat()
+
+
+def plain_balance(balance: Balance) -> dict[str, Any]:
+    """A balance as JSON has it; money has no hours."""
+    return {
+        "account": balance.account,
+        "balance": balance.balance,
+        "held": balance.held,
+        "status": balance.status,
+        "unit": balance.unit,
+        "hours": None if balance.unit == FEN else hours_of(balance.balance),
+    }
+
+
+def balance_lines(balances: Sequence[Balance]) -> list[str]:
+    """Balances under each other."""
+    rows = [[_("account"), _("balance"), _("hours"), _("held"), _("status")]]
+    for each in balances:
+        hours = "" if each.unit == FEN else str(hours_of(each.balance))
+        rows.append(
+            [
+                named_account(each.account),
+                amount(each.balance, each.unit),
+                hours,
+                amount(each.held, each.unit),
+                _(STATUSES[each.status]),
+            ]
+        )
+    return columns(rows, right=(1, 2, 3))
+
+
+def columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Lines with the cells under each other; those of the columns ``right`` end together. Wide characters count two."""
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(_padded(row, widths, right)).rstrip() for row in rows]
+
+
+def display_width(text: str) -> int:
+    """Columns on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _padded(row: Sequence[str], widths: Sequence[int], right: Collection[int]) -> Iterator[str]:
+    for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        spaces = " " * (width - display_width(cell))
+        yield spaces + cell if place in right else cell + spaces
