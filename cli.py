@@ -123,7 +123,7 @@ def init(
     from chain.fields import is_origin
     from chain.note import format_vkey, parse_vkey
     from ledger.parameters import DEFAULTS
-    from node import Founding, Node, system_clock
+    from node import Founding, Node
     from web.founding import override, read_authorities, read_overrides
     from web.session import new_key, say
 
@@ -142,10 +142,10 @@ def init(
         parent_vkey=parent,
         authorities=[] if authority is None else read_authorities(authority),
         parameters=DEFAULTS if params_file is None else override(read_overrides(params_file)),
+        at=session.at,
     )
     passphrase = session.new_passphrase()
-    at = session.at
-    Node.create(session.home.folder, founding, passphrase, system_clock if at is None else lambda: at)
+    Node.create(session.home.folder, founding, passphrase)
     with session.reading() as node:
         vkey = format_vkey(node.vkey)
     clerks, members = sorted(key.id for key in founding.clerks), sorted(key.id for key in founding.members)

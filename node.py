@@ -131,6 +131,8 @@ class Founding:
     authorities: Sequence[bytes] = ()
     """Public keys of the tier above."""
     parameters: Parameters = DEFAULTS
+    at: Time | None = None
+    """The recorded time in place of the clock's."""
 
 
 def system_clock() -> Time:
@@ -382,6 +384,8 @@ class Node:
             self._replay.close_block(CODEC.read(raw), leaf_hash(raw))
             self._append([raw])
             self._unsigned.append(Checkpoint(self.origin, self._tree.size, self._tree.root()))
+            if state.size - self._snapshot_size >= SNAPSHOT_ENTRIES or not self._snapshot_size:
+                self._save_snapshot()
             if durable:
                 self.commit()
         return self._tree.size
@@ -393,9 +397,6 @@ class Node:
             for checkpoint in self._unsigned:
                 self._sign(checkpoint)
             self._unsigned.clear()
-            is_due = self.state.size - self._snapshot_size >= SNAPSHOT_ENTRIES or not self._snapshot_size
-            if self.state.block_entries == 0 and is_due:
-                self._save_snapshot()
             self.store.commit()
 
     def cosign(self, signed: bytes) -> int:
@@ -434,10 +435,10 @@ class Node:
             threshold=founding.threshold,
             tier=founding.tier,
         )
-        (result,) = self.write(keys.signing, (), [genesis], durable=False)
+        (result,) = self.write(keys.signing, (), [genesis], founding.at, durable=False)
         if isinstance(result, Refused):
             raise NodeError(f"the ledger cannot begin so: {result.outcome} {result.detail}".rstrip())
-        self.seal(durable=False)
+        self.seal(founding.at, durable=False)
         self.commit()
 
     # How it is done
@@ -573,7 +574,11 @@ class Node:
         self._snapshot_size = size
         if not self._is_sealed():
             return False
-        return all(self._retake_next() for _ in range(size, self.store.size, REPLAY_ENTRIES))
+        for _ in range(size, self.store.size, REPLAY_ENTRIES):
+            if not self._retake_next():
+                return False
+            self._legs.clear()
+        return True
 
     def _rebuild(self) -> None:
         """Replay the whole log, and write down again what each entry posted."""

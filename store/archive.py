@@ -79,7 +79,8 @@ class ArchiveLedger:
         while rows:
             with _readable(self._path):
                 rows = cursor.fetchmany(ROWS_AT_ONCE)
-            yield from rows
+            for row in rows:  # noqa: UP028 - `yield from` would close the cursor of a closed file
+                yield row
 
 
 @contextmanager

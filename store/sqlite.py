@@ -322,7 +322,8 @@ class SqliteStore:
     def _rows(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """Row by row; what fails on the way is explained too."""
         with _explained(self._path):
-            yield from self._run(sql, *values)
+            for row in self._run(sql, *values):  # noqa: UP028 - `yield from` would close the cursor of a closed file
+                yield row
 
     def _do(self, action: Callable[[], T]) -> T:
         with _explained(self._path):
