@@ -28,6 +28,7 @@ from node import Node, NodeKeys
 from store.archive import open_archive
 from store.log import MemoryStore
 from verify.audit import audit_ledger
+from web.auditing import audit_workers
 
 HUZHU = Path(sys.executable).with_name("huzhu")
 CORES = 2
@@ -73,7 +74,7 @@ def bare_signatures(count: int) -> float:
 
 def audit_rate(home: Path) -> float:
     """Entries a second of the full audit on all cores."""
-    with ProcessPoolExecutor(CORES) as executor, open_archive(home / "ledger.db") as (ledger,):
+    with audit_workers(CORES) as executor, open_archive(home / "ledger.db") as (ledger,):
         list(executor.map(bare_signatures, [1] * CORES))  # the workers are running before the clock does
         started = time.perf_counter()
         report = audit_ledger(ledger, None, executor, CORES)

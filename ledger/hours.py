@@ -4,7 +4,7 @@ from chain.limits import INTEGER_MAX
 from ledger.bodies import Donate, Gift, Grant, Opening, Service
 from ledger.numbers import ISSUE, POOL
 from ledger.signing import Claim
-from ledger.state import Books, State
+from ledger.state import Account, Books
 
 Movement = Service | Gift | Donate | Opening | Grant
 """The bodies that move minutes from one account to another, and can be reversed."""
@@ -31,10 +31,16 @@ def post_hours(claim: Claim, books: Books) -> None:
     books.credit(claim.index, payee, body.minutes, claim.index)
 
 
-def overflows(state: State, body: Movement) -> bool:
+def overflows(payer: Account, payee: Account, minutes: int) -> bool:
     """Whether a balance would leave the integers that an entry can hold (FORMAT §1)."""
-    payer, payee = (state.accounts[number] for number in payer_and_payee(body))
-    return payer.balance - body.minutes < -INTEGER_MAX or payee.balance + payee.held + body.minutes > INTEGER_MAX
+    return payer.balance - minutes < -INTEGER_MAX or payee.balance + payee.held + minutes > INTEGER_MAX
+
+
+def _overflows(claim: Claim) -> bool:
+    body: Movement = claim.entry.body
+    payer, payee = payer_and_payee(body)
+    accounts = claim.state.accounts
+    return overflows(accounts[payer], accounts[payee], body.minutes)
 
 
 def gift(claim: Claim) -> str | None:
@@ -48,13 +54,13 @@ def donate(claim: Claim) -> str | None:
     body: Gift | Donate = claim.entry.body
     state = claim.state
     left = state.accounts[body.giver].balance - body.minutes
-    return "no-balance" if left < -state.parameters.overdraft_minutes or overflows(state, body) else None
+    return "no-balance" if left < -state.parameters.overdraft_minutes or _overflows(claim) else None
 
 
 def opening(claim: Claim) -> str | None:
     if claim.state.first_service is not None:
         return "not-first-day"
-    return "no-balance" if overflows(claim.state, claim.entry.body) else None
+    return "no-balance" if _overflows(claim) else None
 
 
 def grant(claim: Claim) -> str | None:
@@ -62,4 +68,4 @@ def grant(claim: Claim) -> str | None:
     funded = claim.state.accounts[body.to].funded
     if funded not in claim.state.parameters.funded_groups:
         return "not-funded"
-    return "no-balance" if overflows(claim.state, body) else None
+    return "no-balance" if _overflows(claim) else None

@@ -4,7 +4,7 @@ import datetime
 
 from ledger.bodies import SIGNED, Service
 from ledger.hours import RECIPIENT_PAYS, overflows, payer_and_payee
-from ledger.numbers import POOL, has_check_digits
+from ledger.numbers import has_check_digits
 from ledger.parameters import CATEGORIES
 from ledger.roster import PEOPLE
 from ledger.signing import Claim, deals_with_itself
@@ -54,7 +54,7 @@ def service(claim: Claim) -> str | None:
         return "needs-credential"
     if provider.minor and body.guardian != provider.guardian:
         return "guardian-missing"
-    return _payment(state, body, recipient) or (None if _is_shown(claim, body, recipient) else "no-evidence")
+    return _payment(state, body, provider, recipient) or (None if _is_shown(claim, body, recipient) else "no-evidence")
 
 
 def _parties_of(claim: Claim) -> tuple[str | None, ...]:
@@ -62,14 +62,15 @@ def _parties_of(claim: Claim) -> tuple[str | None, ...]:
     return numbers
 
 
-def _payment(state: State, body: Service, recipient: Account) -> str | None:
+def _payment(state: State, body: Service, provider: Account, recipient: Account) -> str | None:
     """Whether who should pay may, and can."""
     parameters = state.parameters
     if body.paid_by != RECIPIENT_PAYS:
         if recipient.funded not in parameters.funded_groups:
             return "not-funded"
-        is_short = body.paid_by == POOL_PAYS and state.accounts[POOL].balance < body.minutes
-        return "no-balance" if is_short or overflows(state, body) else None
+        payer = state.accounts[body.paid_by]
+        is_short = body.paid_by == POOL_PAYS and payer.balance < body.minutes
+        return "no-balance" if is_short or overflows(payer, provider, body.minutes) else None
     if not recipient.redeemable:
         return "not-yet-redeemable"
     if recipient.balance < parameters.redeem_min_minutes:

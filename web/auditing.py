@@ -134,7 +134,6 @@ def _audit(ledgers: "Sequence[Source]", brought: "Trust", jobs: int) -> "Iterato
     from verify.audit import audit_ledger
 
     sizes = [ledger.size() for ledger in ledgers]
-    gc.set_threshold(GC_ALLOCATIONS)
     with _workers(jobs, sum(sizes)) as executor:
         for ledger, size in zip(ledgers, sizes, strict=True):
             with progress_bar() as show:
@@ -150,8 +149,14 @@ def _workers(jobs: int, entry_count: int) -> Iterator[Executor | None]:
     if entry_count <= ALONE_MAX_ENTRIES:
         yield None
         return
-    with ProcessPoolExecutor(jobs, initializer=gc.set_threshold, initargs=(GC_ALLOCATIONS,)) as executor:
+    with audit_workers(jobs) as executor:
         yield executor
+
+
+def audit_workers(jobs: int) -> ProcessPoolExecutor:
+    """Processes that are ready to audit."""
+    gc.set_threshold(GC_ALLOCATIONS)
+    return ProcessPoolExecutor(jobs, initializer=gc.set_threshold, initargs=(GC_ALLOCATIONS,))
 
 
 def _opened(target: str) -> Any:

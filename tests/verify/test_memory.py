@@ -1,4 +1,4 @@
-"""An audit holds no more of a log of 60,000 entries than of one of 20,000."""
+"""An audit holds no more of a log of 40,000 entries than of one of 10,000."""
 
 import tracemalloc
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,8 @@ from tests.verify.ledgers import BOB, CLERK, DONG, MEMBER1, NODE_KEY, Forge, vil
 from verify.audit import audit_ledger
 
 SHEET_ENTRIES, BLOCK_SHEETS = 512, 4
-GROWTH_MAX_BYTES = 250_000
-"""For 40,000 entries more: what is kept of an entry for good is a byte for its kind, and of a seal a few words."""
+GROWTH_MAX_BYTES = 200_000
+"""For 30,000 entries more: what is kept of an entry for good is a byte for its kind, and of a seal a few words."""
 
 
 class Endless:
@@ -89,5 +89,5 @@ def peak_bytes(sizes: Sequence[int]) -> list[int]:
 
 
 def test_memory_stays_flat() -> None:
-    _, shorter, longer = peak_bytes([4_000, 20_000, 60_000])
+    _, shorter, longer = peak_bytes([4_000, 10_000, 40_000])
     assert longer - shorter < GROWTH_MAX_BYTES, (shorter, longer)
