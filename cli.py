@@ -1,8 +1,8 @@
 """The command line ``huzhu``: parse, call, print, exit status.
 
 Commands about people are in ``web.commands_people``, about hours and corrections in ``web.commands_hours``; what all
-commands share is in ``web.command``. Everything heavy is imported by the command that needs it, so that the program
-starts at once.
+commands share is in ``web.command``. Here are those of the ledger as a whole, and those that need more of ``node`` than
+one that is open. Everything heavy is imported by the command that needs it, so that the program starts at once.
 """
 
 from contextlib import AbstractContextManager
@@ -15,6 +15,8 @@ import click
 from web.command import (
     READS,
     SEALS,
+    WRITES,
+    Group,
     Moment,
     Option,
     Program,
@@ -56,7 +58,6 @@ def open_node(folder: Path, passphrase: bytes | None = None, *, writes: bool) ->
         "donate": "web.commands_hours:donate",
         "gift": "web.commands_hours:gift",
         "grant": "web.commands_hours:grant",
-        "key": "web.commands_people:key",
         "kin": "web.commands_people:kin",
         "opening": "web.commands_hours:opening",
         "params": "web.commands_hours:params",
@@ -163,6 +164,45 @@ def init(
     if passphrase is None:
         warning = _("WARNING: the keys in {folder} are NOT encrypted. Whoever reads these files can write the ledger.")
         say(warning.format(folder=session.home.keys))
+
+
+@main.group(
+    cls=Group,
+    lazy={
+        "grant": "web.commands_people:key_grant",
+        "list": "web.commands_people:key_list",
+        "new": "web.commands_people:key_new",
+        "revoke": "web.commands_people:key_revoke",
+    },
+)
+def key() -> None:
+    """Make keys, grant and revoke them."""
+
+
+@key.command("rotate", example="huzhu key rotate", takes=WRITES)
+@pass_session
+def key_rotate(session: "Session") -> None:
+    """Give the node new keys.
+
+    For when the old ones may be known to others: they sign nothing from then on. As many members sign as the
+    ledger's threshold says, and the block is sealed under the new key. Prints the new verifier key, and the first one,
+    which stays the one to pin.
+    """
+    from chain.note import format_vkey
+    from node import Node
+    from web.session import say
+    from web.trusting import node_keys
+
+    passphrase = session.passphrase()
+    with session.reading() as node:
+        pair = session.keyring(node, passphrase).threshold()
+    key_id = Node.rotate(session.home.folder, [pair.author, *pair.beside], passphrase, session.at)
+    with session.reading() as node:
+        first, new = map(format_vkey, node_keys(node.state))
+    session.print({"key": key_id, "vkey": new, "pinned": first}, [f"vkey    {new}", f"pinned  {first}"])
+    say(_("Give auditors the new key only beside the first, which stays the one to pin: `huzhu trust` writes both."))
+    backup = _("Back up {folder} again: the node's key in older copies signs nothing more.")
+    say(backup.format(folder=session.home.keys))
 
 
 @main.command(
@@ -281,19 +321,26 @@ def promise(session: "Session", index: int, output: Path | None) -> None:
     session.put(raw, output)
 
 
-@main.command(example="huzhu trust -o trust.policy")
+@main.command(example="huzhu trust --members -o trust.policy")
+@option("--members", is_flag=True, help=marked("The newest checkpoint must be cosigned by members too."))
+@option("--quorum", metavar="K", type=click.IntRange(min=1), help=marked("How many (default: the ledger's threshold)."))
 @file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
 @pass_session
-def trust(session: "Session", output: Path | None) -> None:
+def trust(session: "Session", members: bool, quorum: int | None, output: Path | None) -> None:
     """Write a trust file for auditors.
 
-    It is a tlog-policy with this ledger's verifier key; witnesses and a quorum can be added by hand.
+    It is a tlog-policy with this ledger's verifier key; and with --members, the cosigner key of every member whose
+    key counts now, and how many must have cosigned. Other witnesses can be added by hand.
     """
-    from chain.policy import NO_QUORUM, Policy, format_policy
+    from chain.policy import format_policy
+    from web.session import now
+    from web.trusting import trust_in_members, trust_in_node
 
+    if quorum is not None and not members:
+        raise click.UsageError(_("--quorum needs --members"))
     with session.reading() as node:
-        raw = format_policy(Policy((node.vkey,), (), (), NO_QUORUM))
-    session.put(raw, output)
+        policy = trust_in_members(node.state, now(), quorum) if members else trust_in_node(node.state)
+    session.put(format_policy(policy), output)
 
 
 @main.command(example="huzhu checkpoint -o checkpoint")

@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from gettext import gettext as _
 from pathlib import Path
 from typing import Any, Literal
 
@@ -181,14 +182,20 @@ class Node:
             store = SqliteStore(home.ledger, read_only=not writes)
             try:
                 if store.origin != origin:
-                    raise StoreError(f"{home.ledger} is the ledger of {store.origin}, not of {origin}")
+                    text = _("{path} is the ledger of {found}, not of {origin}")
+                    raise StoreError(text.format(path=home.ledger, found=store.origin, origin=origin))
                 yield cls(store, _keys_of(home, store, passphrase) if writes else None, clock)
             finally:
                 store.close()
 
     @classmethod
     def rotate(
-        cls, folder: Path, members: Sequence[SigningKey], passphrase: bytes | None, clock: Clock = system_clock
+        cls,
+        folder: Path,
+        members: Sequence[SigningKey],
+        passphrase: bytes | None,
+        at: Time | None = None,
+        clock: Clock = system_clock,
     ) -> str:
         """Give the node new keys, by ``threshold`` members; its old ones sign nothing more. Answers the new key's id.
 
@@ -201,12 +208,13 @@ class Node:
             write_key(home.keys / NEXT_KEY, key, passphrase)
             write_key(home.keys / NEXT_MLDSA_KEY, mldsa, passphrase)
             first, *others = members
-            (result,) = node.write(first, [*others, key], [NodeRotate(key=key.public, mldsa=mldsa.public)])
+            (result,) = node.write(first, [*others, key], [NodeRotate(key=key.public, mldsa=mldsa.public)], at)
             if isinstance(result, Refused):
                 home.drop_next_keys()
-                raise NodeError(f"the node's key cannot be changed: {result.outcome} {result.detail}".rstrip())
+                text = _("the node's key cannot be changed: {why}")
+                raise NodeError(text.format(why=f"{result.outcome} {result.detail}".rstrip()))
         with cls.open(folder, passphrase, writes=True, clock=clock) as node:
-            node.seal()
+            node.seal(at)
         return key.id
 
     # What the ledger says
@@ -256,19 +264,20 @@ class Node:
         if size is not None:
             note = self.store.checkpoint(size)
             if note is None:
-                raise NodeError(f"there is no checkpoint of size {size}")
+                raise NodeError(_("there is no checkpoint of size {size}").format(size=size))
             return note
         last = self.store.last_checkpoint()
         if last is None:
-            raise NodeError("nothing is sealed yet: run `huzhu seal` first")
+            raise NodeError(_("nothing is sealed yet: run `huzhu seal` first"))
         return last[1]
 
     def receipt(self, index: int) -> bytes:
         """The entry receipt (FORMAT §10), from the newest checkpoint."""
         note = self.checkpoint()
-        checkpoint, _ = open_checkpoint(note)
+        checkpoint, _signed = open_checkpoint(note)
         if not 0 <= index < checkpoint.size:
-            raise NodeError(f"entry {index} is not under the newest checkpoint, of size {checkpoint.size}: seal first")
+            text = _("entry {index} is not under the newest checkpoint, of size {size}: seal first")
+            raise NodeError(text.format(index=index, size=checkpoint.size))
         path = prove_inclusion(index, checkpoint.size, self.store.hashes.read)
         return format_entry_receipt(EntryReceipt(self.store.entry(index), index, tuple(path), note))
 
@@ -276,10 +285,11 @@ class Node:
         """The balance receipt (FORMAT §10), as of the newest seal."""
         account = self.state.accounts.get(number)
         if account is None:
-            raise NodeError(f"there is no account {number}")
+            raise NodeError(_("there is no account {number}").format(number=number))
         sealed = self._replay.books.sealed_leaf(account.position)
         if sealed is None:
-            raise NodeError(f"account {number} was opened after the newest seal: seal first")
+            text = _("account {number} was opened after the newest seal: seal first")
+            raise NodeError(text.format(number=number))
         leaf, path = sealed
         seal_index = self.state.seal_indexes[-1]
         seal: Seal = self.entry(seal_index).body
@@ -301,7 +311,7 @@ class Node:
 
     def consistency(self, size: int) -> list[bytes]:
         """The proof that the newest checkpoint's log begins with the one of ``size``."""
-        checkpoint, _ = open_checkpoint(self.checkpoint())
+        checkpoint, _signed = open_checkpoint(self.checkpoint())
         return prove_consistency(size, checkpoint.size, self.store.hashes.read)
 
     # What is written
@@ -320,7 +330,8 @@ class Node:
         At most 1,024. With ``durable`` false they count from the next ``commit`` on, and are forgotten without it.
         """
         if len(bodies) > SHEET_MAX_STATEMENTS:
-            raise NodeError(f"a sheet has at most {SHEET_MAX_STATEMENTS} statements, not {len(bodies)}")
+            text = _("a sheet has at most {maximum} statements, not {count}")
+            raise NodeError(text.format(maximum=SHEET_MAX_STATEMENTS, count=len(bodies)))
         moment = self._moment(at)
         ids = tuple(sorted(key.id for key in beside))
         known = self.state.roster.keys.get(author.id)
@@ -350,7 +361,8 @@ class Node:
     def submit(self, sheet: SignedSheet) -> list[Result]:
         """Judge a sheet that others signed, append what is accepted, and answer one result for each statement."""
         if not 1 <= len(sheet.statements) <= SHEET_MAX_STATEMENTS:
-            raise NodeError(f"a sheet has 1 to {SHEET_MAX_STATEMENTS} statements, not {len(sheet.statements)}")
+            text = _("a sheet has 1 to {maximum} statements, not {count}")
+            raise NodeError(text.format(maximum=SHEET_MAX_STATEMENTS, count=len(sheet.statements)))
         with self._whole():
             self._make_room(len(sheet.statements))
             signatures = Signatures(self.domain)
@@ -408,11 +420,12 @@ class Node:
         checkpoint, note = open_checkpoint(signed)
         own, own_note = open_checkpoint(self.checkpoint(checkpoint.size))
         if own != checkpoint:
-            raise NodeError(f"the checkpoint of size {checkpoint.size} is another than this ledger's")
+            text = _("the checkpoint of size {size} is another than this ledger's")
+            raise NodeError(text.format(size=checkpoint.size))
         new = [line for line in note.signatures if line not in own_note.signatures]
         for vkey in self._cosigners():
             if any(vkey.made(line) and not verify_any(vkey, note, line) for line in new):
-                raise NodeError(f"the signature by {vkey.name} does not verify")
+                raise NodeError(_("the signature by {name} does not verify").format(name=vkey.name))
         with self._whole():
             self.store.put_checkpoint(checkpoint.size, format_note(add_signatures(own_note, *new)))
             self.store.commit()
@@ -437,7 +450,8 @@ class Node:
         )
         (result,) = self.write(keys.signing, (), [genesis], founding.at, durable=False)
         if isinstance(result, Refused):
-            raise NodeError(f"the ledger cannot begin so: {result.outcome} {result.detail}".rstrip())
+            text = _("the ledger cannot begin so: {why}")
+            raise NodeError(text.format(why=f"{result.outcome} {result.detail}".rstrip()))
         self.seal(founding.at, durable=False)
         self.commit()
 
@@ -455,20 +469,21 @@ class Node:
         except EntryError as error:
             return Refused(error.code, str(error))
         if entry.kind == SEAL:
-            return Refused("not-allowed", "seals are the node's")
+            return Refused("not-allowed", _("seals are the node's"))
         if (entry.at - self._clock()).total_seconds() > CLOCK_AHEAD_MAX_SECONDS:
-            return Refused("at-in-future", "its time is more than five minutes ahead of this clock")
+            return Refused("at-in-future", _("its time is more than five minutes ahead of this clock"))
         statement = entry.statement
         signers = self._replay.signers(statement)
         if signers is None:
-            return Refused("entry.unknown-key", "a key that signs it is not on the log, or does not count any more")
-        _, author, beside = signers
+            detail = _("a key that signs it is not on the log, or does not count any more")
+            return Refused("entry.unknown-key", detail)
+        _time, author, beside = signers
         if signatures is not None:
             verdict = signatures.verdict(raw, entry, {key.id: key.public for key in (author, *beside)})
             if verdict is not None:
                 return Refused(*verdict)
         if entry.seq <= author.last_seq:
-            return Refused("entry.seq", "an entry of this author with the same or a higher `seq` is on the log")
+            return Refused("entry.seq", _("an entry of this author with the same or a higher `seq` is on the log"))
         outcome = self._replay.admit(statement, signers)
         return None if outcome is None else Refused(outcome)
 
@@ -510,14 +525,16 @@ class Node:
         now = self._clock()
         moment = now if at is None else at
         if (moment - now).total_seconds() > CLOCK_AHEAD_MAX_SECONDS:
-            raise NodeError(f"{format_time(moment)} is ahead of this clock, which says {format_time(now)}")
+            text = _("{time} is ahead of this clock, which says {now}")
+            raise NodeError(text.format(time=format_time(moment), now=format_time(now)))
         return self.state.log_time(moment)
 
     def _key(self) -> NodeKeys:
         if self._keys is None:
-            raise NodeError("this node was opened for reading only")
+            raise NodeError(_("this node was opened for reading only"))
         if self.state.roster.node not in ("", self._keys.signing.id):
-            raise NodeError("the ledger names another key as the node's than the one in this home: restore that key")
+            text = _("the ledger names another key as the node's than the one in this home: restore that key")
+            raise NodeError(text)
         return self._keys
 
     def _sign(self, checkpoint: Checkpoint) -> None:
@@ -574,7 +591,7 @@ class Node:
         self._snapshot_size = size
         if not self._is_sealed():
             return False
-        for _ in range(size, self.store.size, REPLAY_ENTRIES):
+        for _start in range(size, self.store.size, REPLAY_ENTRIES):
             if not self._retake_next():
                 return False
             self._legs.clear()
@@ -645,7 +662,8 @@ class Node:
         )
 
     def _damage(self, index: int) -> StoreError:
-        return StoreError(f"entry {index} of {self.origin} is damaged: restore ledger.db from a backup")
+        text = _("entry {index} of {origin} is damaged: restore ledger.db from a backup")
+        return StoreError(text.format(index=index, origin=self.origin))
 
     def _finish_seal(self) -> None:
         """Sign the checkpoint of a seal after which the process had ended."""

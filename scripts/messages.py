@@ -23,7 +23,7 @@ from web.i18n import CLICK_PLURALS, LOCALE
 
 ROOT = Path(__file__).resolve().parent.parent
 PO = LOCALE / "zh" / "LC_MESSAGES" / "huzhu.po"
-SOURCES = ("cli.py", "web/*.py", "verify/*.py")
+SOURCES = ("cli.py", "node.py", "store/*.py", "web/*.py", "verify/*.py")
 KEYWORDS = {"_": None, "marked": None, "translate": None}
 WIDTH = 116
 HEADER = """# The Chinese texts of Huzhu; scripts/messages.py keeps the msgids.

@@ -7,6 +7,7 @@ loaded before its size is known. What cannot be read at all is ``StoreError``; w
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from gettext import gettext as _
 from pathlib import Path
 
 from chain.checkpoint import CHECKPOINT_MAX_BYTES
@@ -28,6 +29,9 @@ TABLES = {
 VALUE_MAX_BYTES = 2**20
 """SQLite loads no value longer than this: room for a checkpoint, and for what a schema's own texts need."""
 INTEGER_MAX_DIGITS = 20
+PRIMARY_CODE = 0xFF
+"""The part of SQLite's error codes that names the kind of error."""
+
 NO_NOTE = b""
 """Stands for a checkpoint that is too large or no bytes: it can only be malformed."""
 
@@ -54,7 +58,8 @@ class ArchiveLedger:
         try:
             CODEC.parse(row[0])
         except (TypeError, EntryError) as error:
-            raise StoreError(f"{self._path} is damaged: it gives another entry {index} the second time") from error
+            text = _("{path} is damaged: it gives another entry {index} the second time")
+            raise StoreError(text.format(path=self._path, index=index)) from error
         return bytes(row[0])
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
@@ -94,7 +99,7 @@ def open_archive(path: Path) -> Iterator[list[ArchiveLedger]]:
             _check_lengths(connection, path)
             ledgers = list(_ledgers(connection, path))
         if not ledgers:
-            raise StoreError(f"{path} holds no ledger")
+            raise StoreError(_("{path} holds no ledger").format(path=path))
         yield ledgers
     finally:
         connection.close()
@@ -103,18 +108,21 @@ def open_archive(path: Path) -> Iterator[list[ArchiveLedger]]:
 def _ledgers(connection: sqlite3.Connection, path: Path) -> Iterator[ArchiveLedger]:
     for log, origin in connection.execute("SELECT id, origin FROM log ORDER BY id LIMIT ?", (LEDGERS_MAX,)):
         if not isinstance(origin, str) or not is_origin(origin):
-            raise StoreError(f"{path} names a ledger that cannot be one: {str(origin)[:64]!r}")
+            text = _("{path} names a ledger that cannot be one: {origin}")
+            raise StoreError(text.format(path=path, origin=repr(str(origin)[:64])))
         yield ArchiveLedger(connection, path, log, origin)
 
 
 def _open(path: Path) -> sqlite3.Connection:
     """A read-only connection inside one read transaction; a file in WAL mode on a read-only medium is read as it is."""
     if not path.is_file():
-        raise StoreError(f"{path} is not a file")
+        raise StoreError(_("{path} is not a file").format(path=path))
     address = path.absolute().as_uri()
     try:
         return _begin(f"{address}?mode=ro")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & PRIMARY_CODE not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
         return _begin(f"{address}?mode=ro&immutable=1")
 
 
@@ -136,12 +144,14 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     identity = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if identity != APPLICATION_ID:
-        raise StoreError(f"{path} is a database, but not an archive of ledgers")
+        raise StoreError(_("{path} is a database, but not an archive of ledgers").format(path=path))
     if version != USER_VERSION:
-        raise StoreError(f"{path} is an archive of version {version}; this program reads version {USER_VERSION}")
+        text = _("{path} is an archive of version {version}; this program reads version {known}")
+        raise StoreError(text.format(path=path, version=version, known=USER_VERSION))
     for table, columns in TABLES.items():
         if not _is_plain(connection, table, columns):
-            raise StoreError(f"{path} has no plain table {table}({', '.join(columns)})")
+            text = _("{path} has no plain table {table}({columns})")
+            raise StoreError(text.format(path=path, table=table, columns=", ".join(columns)))
 
 
 def _is_plain(connection: sqlite3.Connection, table: str, columns: Mapping[str, int]) -> bool:
@@ -163,7 +173,8 @@ def _check_lengths(connection: sqlite3.Connection, path: Path) -> None:
     for table, (log, key, value) in (("entry", TABLES["entry"]), ("checkpoint", TABLES["checkpoint"])):
         sql = f"SELECT 1 FROM {table} WHERE length({value})>? OR length({key})>? OR length({log})>? LIMIT 1"  # noqa: S608
         if connection.execute(sql, (VALUE_MAX_BYTES, INTEGER_MAX_DIGITS, INTEGER_MAX_DIGITS)).fetchone():
-            raise StoreError(f"{path} holds a value in {table} that is too long for an archive of ledgers")
+            text = _("{path} holds a value in {table} that is too long for an archive of ledgers")
+            raise StoreError(text.format(path=path, table=table))
 
 
 @contextmanager
@@ -172,4 +183,5 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} cannot be read as an archive: {ascii(str(error)[:200])[1:-1]}") from error
+        text = _("{path} cannot be read as an archive: {error}")
+        raise StoreError(text.format(path=path, error=ascii(str(error)[:200])[1:-1])) from error

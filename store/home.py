@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from gettext import gettext as _
 from pathlib import Path
 
 from chain.fields import is_origin
@@ -55,13 +56,14 @@ class Home:
         try:
             settings = tomllib.loads(self.settings.read_text())
         except FileNotFoundError:
-            hint = "make one with `huzhu init`, or name it with --home"
-            raise StoreError(f"there is no node in {self.folder}: {hint}") from None
+            text = _("there is no node in {folder}: make one with `huzhu init`, or name it with --home")
+            raise StoreError(text.format(folder=self.folder)) from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise StoreError(f"{self.settings} cannot be read: {error}") from error
+            raise StoreError(_("{path} cannot be read: {error}").format(path=self.settings, error=error)) from error
         origin = settings.get("origin")
         if not isinstance(origin, str) or not is_origin(origin):
-            raise StoreError(f"{self.settings} has no line `origin = \"…\"` that names a ledger")
+            text = _('{path} has no line `origin = "…"` that names a ledger')
+            raise StoreError(text.format(path=self.settings))
         return origin
 
     def key_files(self, role: str) -> list[tuple[str, Path]]:
@@ -74,7 +76,7 @@ class Home:
         """The Ed25519 key in a file."""
         key = read_key(path, passphrase)
         if not isinstance(key, SigningKey):
-            raise StoreError(f"{path} holds no Ed25519 key")
+            raise StoreError(_("{path} holds no Ed25519 key").format(path=path))
         return key
 
     def mldsa_key(self, path: Path, passphrase: bytes | None) -> MldsaSigningKey | None:
@@ -83,7 +85,7 @@ class Home:
             return None
         key = read_key(path, passphrase)
         if not isinstance(key, MldsaSigningKey):
-            raise StoreError(f"{path} holds no ML-DSA-44 key")
+            raise StoreError(_("{path} holds no ML-DSA-44 key").format(path=path))
         return key
 
     def add_key(self, role: str, key: SigningKey, passphrase: bytes | None) -> Path:
@@ -109,12 +111,14 @@ class Home:
         try:
             descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written: {error.strerror}") from error
+            text = _("{path} cannot be written: {error}")
+            raise StoreError(text.format(path=self.folder, error=error.strerror)) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise StoreError(f"another process writes {self.folder}: wait for it to end, or stop it") from None
+                text = _("another process writes {path}: wait for it to end, or stop it")
+                raise StoreError(text.format(path=self.folder)) from None
             yield
         finally:
             os.close(descriptor)
@@ -125,12 +129,12 @@ def new_home(folder: Path, origin: str) -> Iterator[Home]:
     """A home to fill; it comes to stand at ``folder`` where the block ends well, and leaves nothing otherwise."""
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StoreError(f"{folder} exists already and is not empty: choose another --home")
+        raise StoreError(_("{folder} exists already and is not empty: choose another --home").format(folder=folder))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Home(Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)))
     except OSError as error:
-        raise StoreError(f"{folder} cannot be made: {error.strerror}") from error
+        raise StoreError(_("{path} cannot be made: {error}").format(path=folder, error=error.strerror)) from error
     try:
         draft.keys.mkdir(DIRECTORY_MODE)
         draft.settings.write_text(f'# A node of the Huzhu time bank.\norigin = "{origin}"\n')
@@ -138,6 +142,6 @@ def new_home(folder: Path, origin: str) -> Iterator[Home]:
         yield draft
         draft.folder.replace(folder)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be made: {error.strerror}") from error
+        raise StoreError(_("{path} cannot be made: {error}").format(path=folder, error=error.strerror)) from error
     finally:
         shutil.rmtree(draft.folder, ignore_errors=True)

@@ -4,6 +4,7 @@ A key's file is named by who it belongs to: ``clerk-<key id>.pem``, ``member-<ke
 """
 
 import os
+from gettext import gettext as _
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -32,7 +33,8 @@ class PassphraseError(StoreError):
 def write_key(path: Path, key: SigningKey | MldsaSigningKey, passphrase: bytes | None) -> None:
     """Write a private key to a new file; raises StoreError and leaves nothing where it cannot, or where one stands."""
     if passphrase is not None and not passphrase:
-        raise PassphraseError(f"an empty passphrase protects nothing: give one for {path}, or none at all")
+        text = _("an empty passphrase protects nothing: give one for {path}, or none at all")
+        raise PassphraseError(text.format(path=path))
     private = (
         Ed25519PrivateKey.from_private_bytes(key.seed)
         if isinstance(key, SigningKey)
@@ -45,7 +47,8 @@ def write_key(path: Path, key: SigningKey | MldsaSigningKey, passphrase: bytes |
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     except OSError as error:
-        raise StoreError(f"the key file {path} cannot be made: {error.strerror}") from error
+        text = _("the key file {path} cannot be made: {error}")
+        raise StoreError(text.format(path=path, error=error.strerror)) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
@@ -53,28 +56,30 @@ def write_key(path: Path, key: SigningKey | MldsaSigningKey, passphrase: bytes |
             os.fsync(file.fileno())
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise StoreError(f"the key file {path} cannot be written: {error.strerror}") from error
+        text = _("the key file {path} cannot be written: {error}")
+        raise StoreError(text.format(path=path, error=error.strerror)) from error
 
 
 def read_key(path: Path, passphrase: bytes | None) -> SigningKey | MldsaSigningKey:
     """The private key in a file; raises StoreError, or PassphraseError where only the passphrase is at fault."""
     try:
         if path.stat().st_size > KEY_FILE_MAX_BYTES:
-            raise StoreError(f"{path} is too large for a key file")
+            raise StoreError(_("{path} is too large for a key file").format(path=path))
         pem = path.read_bytes()
     except OSError as error:
-        raise StoreError(f"the key file {path} cannot be read: {error.strerror}") from error
+        text = _("the key file {path} cannot be read: {error}")
+        raise StoreError(text.format(path=path, error=error.strerror)) from error
     is_encrypted = b"ENCRYPTED" in pem
     if is_encrypted and passphrase is None:
-        raise PassphraseError(f"{path} is encrypted: give its passphrase")
+        raise PassphraseError(_("{path} is encrypted: give its passphrase").format(path=path))
     try:
         private = load_pem_private_key(pem, passphrase if is_encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if is_encrypted:
-            raise PassphraseError(f"the passphrase does not open {path}") from error
-        raise StoreError(f"{path} is not a private key in PKCS #8 PEM") from error
+            raise PassphraseError(_("the passphrase does not open {path}").format(path=path)) from error
+        raise StoreError(_("{path} is not a private key in PKCS #8 PEM").format(path=path)) from error
     if isinstance(private, Ed25519PrivateKey):
         return SigningKey(private.private_bytes_raw())
     if isinstance(private, MLDSA44PrivateKey):
         return MldsaSigningKey(private.private_bytes_raw())
-    raise StoreError(f"{path} holds a key of another kind than Ed25519 and ML-DSA-44")
+    raise StoreError(_("{path} holds a key of another kind than Ed25519 and ML-DSA-44").format(path=path))

@@ -8,6 +8,7 @@ they are missing.
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from gettext import gettext as _
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,7 +78,7 @@ class SqliteStore:
         """``origin`` makes a new ledger in a new file; without it the file's only ledger is opened."""
         self._path = path
         if origin is None and not path.is_file():
-            raise StoreError(f"{path} is missing; restore it from a backup")
+            raise StoreError(_("{path} is missing; restore it from a backup").format(path=path))
         if origin is not None:
             _touch(path)
         self._connection = self._do(lambda: _connect(path, "ro" if read_only else "rw"))
@@ -101,10 +102,12 @@ class SqliteStore:
             self.commit()
         rows = self._do(lambda: self._run("SELECT id, origin FROM log").fetchmany(2))
         if len(rows) != 1:
-            raise StoreError(f"{path} does not hold one ledger, as a node's own file does, but none or several")
+            text = _("{path} does not hold one ledger, as a node's own file does, but none or several")
+            raise StoreError(text.format(path=path))
         self._log, self.origin = int(rows[0][0]), str(rows[0][1])
         if read_only and self._lacks_tables():
-            raise StoreError(f"{path} is a bare archive: open it once for writing, which completes it")
+            text = _("{path} is a bare archive: open it once for writing, which completes it")
+            raise StoreError(text.format(path=path))
         self._load()
 
     def _check_identity(self) -> None:
@@ -112,9 +115,10 @@ class SqliteStore:
         (identity,) = self._run("PRAGMA application_id").fetchone()
         (version,) = self._run("PRAGMA user_version").fetchone()
         if identity != APPLICATION_ID:
-            raise StoreError(f"{self._path} is not a ledger; restore it from a backup")
+            raise StoreError(_("{path} is not a ledger; restore it from a backup").format(path=self._path))
         if version != USER_VERSION:
-            raise StoreError(f"{self._path} is of version {version}; this program knows version {USER_VERSION}")
+            text = _("{path} is of version {version}; this program knows version {known}")
+            raise StoreError(text.format(path=self._path, version=version, known=USER_VERSION))
 
     def _write_ahead(self) -> None:
         for setting in (f"page_size={PAGE_BYTES}", "journal_mode=WAL", "synchronous=FULL"):
@@ -133,7 +137,8 @@ class SqliteStore:
     def _load(self) -> None:
         (last,) = self._do(lambda: self._run("SELECT max(idx) FROM entry WHERE log=?", self._log).fetchone())
         if not isinstance(last, int | None):
-            raise StoreError(f"{self._path} is damaged: an index in it is no number; restore it from a backup")
+            text = _("{path} is damaged: an index in it is no number; restore it from a backup")
+            raise StoreError(text.format(path=self._path))
         self.size = 0 if last is None else last + 1
         try:
             self.hashes = self._do(lambda: HashTiles(self.size, self._tile))
@@ -149,7 +154,7 @@ class SqliteStore:
         if last is None:
             return True
         try:
-            checkpoint, _ = open_checkpoint(last[1])
+            checkpoint, _signed = open_checkpoint(last[1])
         except NoteError:
             return True
         return checkpoint.size != last[0] or tree_root(checkpoint.size, self.hashes.read) == checkpoint.root
@@ -164,7 +169,8 @@ class SqliteStore:
             self._put_tiles(self.hashes.append([leaf_hash(entry) for entry in entries]))
         if self.hashes.size != self.size:
             self._do(lambda: self._run("ROLLBACK"))
-            raise StoreError(f"{self._path} lacks some of its {self.size} entries; restore it from a backup")
+            text = _("{path} lacks some of its {size} entries; restore it from a backup")
+            raise StoreError(text.format(path=self._path, size=self.size))
         self.commit()
 
     def _put_tiles(self, rows: Iterable[TileRow]) -> None:
@@ -310,13 +316,15 @@ class SqliteStore:
             "SELECT hashes FROM tile WHERE log=? AND level=? AND idx=?", self._log, level, index
         ).fetchone()
         if row is None or not isinstance(row[0], bytes):
-            raise LostTileError(f"{self._path} has lost tile {index} of level {level}")
+            text = _("{path} has lost tile {index} of level {level}")
+            raise LostTileError(text.format(path=self._path, index=index, level=level))
         return row[0]
 
     def _blob(self, value: object) -> bytes:
         """What a column holds that must hold bytes: the file may hold anything anywhere."""
         if not isinstance(value, bytes):
-            raise StoreError(f"{self._path} is damaged: text stands in it for bytes; restore it from a backup")
+            text = _("{path} is damaged: text stands in it for bytes; restore it from a backup")
+            raise StoreError(text.format(path=self._path))
         return value
 
     def _rows(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
@@ -344,7 +352,7 @@ def _touch(path: Path) -> None:
     try:
         path.touch(FILE_MODE, exist_ok=False)
     except OSError as error:
-        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
+        raise StoreError(_("{path} cannot be made: {error}").format(path=path, error=error.strerror)) from error
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -357,15 +365,16 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _explain(path: Path, error: sqlite3.Error) -> str:
     """What an error of SQLite means for whoever runs the node."""
     code = getattr(error, "sqlite_errorcode", 0)
+    text = "{path}: {error}"
     match code & 0xFF:
         case sqlite3.SQLITE_FULL:
-            return f"the disk that holds {path} is full; nothing more was written. Free some space and try again"
+            text = _("the disk that holds {path} is full; nothing more was written. Free some space and try again")
         case sqlite3.SQLITE_READONLY:
-            return f"{path} cannot be written: check its owner and mode"
+            text = _("{path} cannot be written: check its owner and mode")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return f"{path} is damaged or not a ledger ({error}); restore it from a backup"
+            text = _("{path} is damaged or not a ledger ({error}); restore it from a backup")
         case sqlite3.SQLITE_BUSY:
-            return f"another process writes {path}: wait for it to end, or stop it"
+            text = _("another process writes {path}: wait for it to end, or stop it")
         case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
-            return f"{path} cannot be read or written ({error}): is its disk full, failing or gone?"
-    return f"{path}: {error}"
+            text = _("{path} cannot be read or written ({error}): is its disk full, failing or gone?")
+    return text.format(path=path, error=error)

@@ -9,6 +9,7 @@ import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from gettext import gettext as _
 from pathlib import Path
 
 from chain.checkpoint import CHECKPOINT_MAX_BYTES, open_checkpoint
@@ -43,9 +44,10 @@ class TileLedger:
     def __init__(self, fetch: Fetch, name: str) -> None:
         try:
             self._note = fetch(CHECKPOINT, CHECKPOINT_MAX_BYTES)
-            self._checkpoint, _ = open_checkpoint(self._note)
+            self._checkpoint, _signed = open_checkpoint(self._note)
         except (OSError, ChainError) as error:
-            raise StoreError(f"{name} has no checkpoint that can be read: {error}") from error
+            text = _("{name} has no checkpoint that can be read: {error}")
+            raise StoreError(text.format(name=name, error=error)) from error
         self._fetch = fetch
         self._name = name
         self._digests: dict[int, bytes] = {}
@@ -73,9 +75,11 @@ class TileLedger:
             try:
                 entries = self._bundle(Bundle(number, min(TILE_WIDTH, self._checkpoint.size - number * TILE_WIDTH)))
             except (OSError, ProofError) as error:
-                raise StoreError(f"{self._name} does not give bundle {number} a second time: {error}") from error
+                text = _("{name} does not give bundle {number} a second time: {error}")
+                raise StoreError(text.format(name=self._name, number=number, error=error)) from error
             if _digest(entries) != self._digests.get(number):
-                raise StoreError(f"{self._name} gives another bundle {number} the second time; try again")
+                text = _("{name} gives another bundle {number} the second time; try again")
+                raise StoreError(text.format(name=self._name, number=number))
             self._last = number, entries
         return self._last[1][offset]
 
@@ -91,7 +95,8 @@ class TileLedger:
             full = Bundle(bundle.index)
             return parse_bundle(self._fetch(format_entries_path(full), BUNDLE_MAX_BYTES))[: bundle.width]
         if len(entries) > bundle.width:
-            raise ProofError(f"bundle {bundle.index} has {len(entries)} entries instead of {bundle.width}")
+            text = _("bundle {number} has {count} entries instead of {width}")
+            raise ProofError(text.format(number=bundle.index, count=len(entries), width=bundle.width))
         return entries
 
 
@@ -99,7 +104,7 @@ def open_folder(folder: Path) -> list[TileLedger]:
     """The ledgers whose files lie in a folder or below it."""
     found = sorted(file for file in folder.rglob(CHECKPOINT) if file.is_file())
     if not found:
-        raise StoreError(f"{folder} holds no tiles of a ledger: no file named `checkpoint`")
+        raise StoreError(_("{folder} holds no tiles of a ledger: no file named `checkpoint`").format(folder=folder))
     return [TileLedger(_folder_fetch(file.parent), str(file.parent)) for file in found]
 
 
@@ -115,7 +120,7 @@ def write_tiles(store: LogStore, folder: Path) -> int:
     """
     last = store.last_checkpoint()
     if last is None:
-        raise StoreError("nothing is sealed yet: run `huzhu seal` first")
+        raise StoreError(_("nothing is sealed yet: run `huzhu seal` first"))
     size, note = last
     target = folder / store.origin
     for tile in tiles_of(size):
@@ -147,7 +152,7 @@ def _write(path: Path, raw: bytes) -> None:
 def _folder_fetch(folder: Path) -> Fetch:
     def fetch(path: str, maximum_bytes: int) -> bytes:
         if not (folder / path).is_file():
-            raise FileNotFoundError(f"{path} is not a file")
+            raise FileNotFoundError(_("{path} is not a file").format(path=path))
         with (folder / path).open("rb") as file:
             return _bounded(file.read(maximum_bytes + 1), maximum_bytes, path)
 
@@ -161,16 +166,17 @@ def _http_fetch(address: str) -> Fetch:
                 return _bounded(answer.read(maximum_bytes + 1), maximum_bytes, path)
         except urllib.error.HTTPError as error:
             error.close()
-            raise (FileNotFoundError if error.code in GONE else OSError)(f"{path}: status {error.code}") from None
+            kind = FileNotFoundError if error.code in GONE else OSError
+            raise kind(_("{path}: status {status}").format(path=path, status=error.code)) from None
         except (http.client.HTTPException, ValueError) as error:
             raise OSError(f"{path}: {str(error)[:100]!a}") from error
 
     if not address.startswith(("http://", "https://")):
-        raise StoreError(f"{address} is not an http(s) address")
+        raise StoreError(_("{address} is not an http(s) address").format(address=address))
     return fetch
 
 
 def _bounded(raw: bytes, maximum_bytes: int, path: str) -> bytes:
     if len(raw) > maximum_bytes:
-        raise OSError(f"{path} has more than {maximum_bytes} bytes")
+        raise OSError(_("{path} has more than {count} bytes").format(path=path, count=maximum_bytes))
     return raw

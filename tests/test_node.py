@@ -6,6 +6,7 @@ import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,17 +15,20 @@ from chain.checkpoint import Checkpoint, format_checkpoint_text, open_checkpoint
 from chain.cosignature import cosign_ed25519, member_name, verify_any, verify_cosignature
 from chain.entry import Signature, Statement, format_statement
 from chain.fields import parse_time
+from chain.keys import SigningKey
 from chain.merkle import check_consistency, leaf_hash, root_of
 from chain.note import (
     COSIGNATURE_ED25519,
     COSIGNATURE_MLDSA44,
     NoteSignature,
+    VerifierKey,
     add_signatures,
     format_note,
     make_vkey,
     parse_note,
     verify_signature,
 )
+from chain.policy import NO_QUORUM, Policy
 from chain.receipt import (
     check_balance_leaf,
     check_entry_receipt,
@@ -38,7 +42,10 @@ from ledger.numbers import POOL
 from ledger.parameters import format_parameters
 from ledger.state import freeze
 from node import Accepted, Balance, Node, NodeError, Refused, Result
+from store.home import NEXT_MLDSA_KEY, NODE_MLDSA_KEY, Home
+from store.keyfiles import write_key
 from store.log import MemoryStore, StoreError
+from store.sqlite import SqliteStore
 from tests.store.village import (
     CLERK,
     HOLDING,
@@ -66,6 +73,9 @@ from tests.store.village import (
     record,
     service,
 )
+from verify.audit import Trust, audit_ledger
+from verify.receipts import check_receipt
+from verify.source import MemorySource
 
 
 def outcomes(results: list[Result]) -> list[str]:
@@ -739,3 +749,128 @@ def test_refusals_carry_a_detail_where_there_is_one() -> None:
     node = new_node()
     [refused] = node.write(STRANGER, [], [donation(1)])
     assert isinstance(refused, Refused) and "not on the log" in refused.detail
+
+
+# The node changes its keys
+
+
+def assert_goes_on(home: Path, pin: VerifierKey) -> VerifierKey:
+    """The home opens, records, seals, and the audit finds nothing against the pinned key; the key in force."""
+    with open_home(home) as node:
+        record(node, [donation(1)])
+        node.seal()
+        assert not list((home / "keys").glob("*next*"))
+        _, note = open_checkpoint(node.checkpoint())
+        assert len(note.signatures) == 2
+        entries = list(node.store.entries(0, node.store.size))
+        source = MemorySource(ORIGIN, entries, list(node.store.checkpoints()))
+        report = audit_ledger(source, Trust(Policy((pin,), (), (), NO_QUORUM)))
+        assert report.findings == [] and report.is_pinned
+        assert_whole(node)
+        return node.vkey
+
+
+def test_after_a_rotation_the_first_key_stays_the_pin(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home")
+    with open_home(home) as node:
+        node.seal()
+        first, promise = node.vkey, node.promise(0)
+    for _time in range(2):
+        before = (home / "keys" / NODE_MLDSA_KEY).read_bytes()
+        new = Node.rotate(home, MEMBERS[:2], None, clock=HandClock())
+        assert (home / "keys" / NODE_MLDSA_KEY).read_bytes() != before
+        vkey = assert_goes_on(home, first)
+        with open_home(home) as node:
+            assert node.state.roster.node == new
+            assert vkey == node.vkey != first
+            receipt = node.balance_receipt(PROVIDER)
+            assert check_receipt(receipt, Policy((first, vkey), (), (), NO_QUORUM)).balance is not None
+    _promise, note = open_promise(promise)
+    assert verify_signature(first, note.text, note.signatures[0])
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [(MEMBERS[:1], "needs-second"), ((CLERK, MEMBERS[0]), "not-allowed"), ((MEMBERS[0], STRANGER), "unknown-key")],
+)
+def test_a_rotation_that_is_refused_leaves_the_keys(
+    members: tuple[SigningKey, ...], why: str, tmp_path: Path
+) -> None:
+    home = new_home(tmp_path / "home")
+    with open_home(home) as node:
+        vkey = node.vkey
+    with pytest.raises(NodeError, match=f"the node's key cannot be changed: .*{why}"):
+        Node.rotate(home, members, None, clock=HandClock())
+    assert assert_goes_on(home, vkey) == vkey
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nobody handles it."""
+
+
+def killed_between_the_key_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_one_key(path: Path, *rest: Any) -> None:
+        if path.name == NEXT_MLDSA_KEY:
+            raise Killed
+        write_key(path, *rest)
+
+    monkeypatch.setattr("node.write_key", write_one_key)
+
+
+def killed_before_the_log_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def commit(_store: SqliteStore) -> None:
+        raise Killed
+
+    monkeypatch.setattr(SqliteStore, "commit", commit)
+
+
+def killed_when_the_log_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(node: Node, *words: Any) -> None:
+        accepted(real_write(node, *words))
+        raise Killed
+
+    real_write = Node.write
+    monkeypatch.setattr(Node, "write", write)
+
+
+def killed_between_the_two_renames(monkeypatch: pytest.MonkeyPatch) -> None:
+    def promote(home: Home) -> None:
+        (home.keys / NEXT_MLDSA_KEY).replace(home.keys / NODE_MLDSA_KEY)
+        raise Killed
+
+    monkeypatch.setattr(Home, "promote_next_keys", promote)
+
+
+def killed_before_the_seal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seal(*_words: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(Node, "seal", seal)
+
+
+@pytest.mark.parametrize(
+    ("kill", "is_rotated"),
+    [
+        (killed_between_the_key_files, False),
+        (killed_before_the_log_names_them, False),
+        (killed_when_the_log_names_them, True),
+        (killed_between_the_two_renames, True),
+        (killed_before_the_seal, True),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_rotation_that_was_killed_is_mended_by_the_next_opening(
+    kill: Callable[[pytest.MonkeyPatch], None], is_rotated: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = new_home(tmp_path / "home")
+    with open_home(home) as node:
+        first = node.vkey
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        kill(patched)
+        Node.rotate(home, MEMBERS[:2], None, clock=HandClock())
+    with open_home(home, writes=False) as node:
+        assert (node.vkey != first) == is_rotated
+    vkey = assert_goes_on(home, first)
+    assert (vkey != first) == is_rotated
+    Node.rotate(home, MEMBERS[:2], None, clock=HandClock())
+    assert assert_goes_on(home, first) not in (first, vkey)

@@ -61,25 +61,26 @@ def check_receipt(raw: bytes, policy: Policy) -> Proven:
     try:
         if raw.startswith(b"huzhu/balance@"):
             return _check_balance(parse_balance_receipt(raw), policy)
-        return _check_entry(parse_entry_receipt(raw), policy)[0]
+        return _check_entry(parse_entry_receipt(raw), policy)
     except ChainError as error:
         raise ReceiptError(str(error)) from error
 
 
-def _check_entry(receipt: EntryReceipt, policy: Policy) -> tuple[Proven, VerifierKey]:
+def _check_entry(receipt: EntryReceipt, policy: Policy) -> Proven:
     checkpoint = check_entry_receipt(receipt)
-    vkey = _signed_by(receipt.checkpoint, policy)
-    return Proven(checkpoint, receipt.index, CODEC.parse(receipt.extra)), vkey
+    _check_signatures(receipt.checkpoint, policy)
+    return Proven(checkpoint, receipt.index, CODEC.parse(receipt.extra))
 
 
 def _check_balance(receipt: BalanceReceipt, policy: Policy) -> Proven:
-    proven, vkey = _check_entry(receipt.seal, policy)
+    proven = _check_entry(receipt.seal, policy)
     seal = proven.entry
     body = seal.body
     if seal.kind != SEAL or not isinstance(body, Seal):
         raise ProofError("the entry behind the balance is no seal")
-    if seal.sheet is not None or seal.beside or seal.by != key_id(vkey.public):
-        raise ProofError("the seal is not the node's own")
+    vkey = next((vkey for vkey in _pinned(policy, proven.checkpoint.origin) if key_id(vkey.public) == seal.by), None)
+    if vkey is None or seal.sheet is not None or seal.beside:
+        raise ProofError("the seal is not the node's own, by a pinned key")
     if body.size != receipt.seal.index:
         raise ProofError(f"the seal says it is entry {body.size}, and stands at {receipt.seal.index}")
     root = leaf_hash(statement_of(receipt.seal.extra, seal))
@@ -94,18 +95,21 @@ def _check_balance(receipt: BalanceReceipt, policy: Policy) -> Proven:
     return Proven(proven.checkpoint, proven.index, seal, leaf)
 
 
-def _signed_by(raw: bytes, policy: Policy) -> VerifierKey:
-    """The pinned key that signed the checkpoint, once every line of a known key on it verifies; raises NoteError."""
+def _pinned(policy: Policy, origin: str) -> list[VerifierKey]:
+    """The Ed25519 keys of that log in the trust file."""
+    return [vkey for vkey in policy.logs if vkey.name == origin and vkey.type == ED25519]
+
+
+def _check_signatures(raw: bytes, policy: Policy) -> None:
+    """Raise NoteError unless a pinned key and the quorum signed, and every line of a key of the trust file verifies."""
     checkpoint, note = open_checkpoint(raw)
-    pinned = [vkey for vkey in policy.logs if vkey.name == checkpoint.origin]
+    pinned = _pinned(policy, checkpoint.origin)
     if not pinned:
         raise NoteError(f"the trust file pins no key of {checkpoint.origin}")
-    for vkey in (*pinned, *(vkey for _, vkey in policy.witnesses)):
+    for vkey in (*policy.logs, *(vkey for _, vkey in policy.witnesses)):
         if any(vkey.made(line) and not verify_any(vkey, note, line) for line in note.signatures):
             raise NoteError(f"the signature by {vkey.name} on the checkpoint does not verify")
     if policy.quorum != NO_QUORUM and not quorum_met(policy, cosigned_names(policy, checkpoint, note)):
         raise NoteError(f"the checkpoint lacks the quorum {policy.quorum!r} of the trust file")
-    for vkey in pinned:
-        if vkey.type == ED25519 and any(verify_signature(vkey, note.text, line) for line in note.signatures):
-            return vkey
-    raise NoteError(f"no pinned key of {checkpoint.origin} has signed the checkpoint")
+    if not any(verify_signature(vkey, note.text, line) for vkey in pinned for line in note.signatures):
+        raise NoteError(f"no pinned key of {checkpoint.origin} has signed the checkpoint")

@@ -236,6 +236,7 @@ def _proven_object(proven: "Proven") -> dict[str, Any]:
 
 def _proven_lines(proven: "Proven") -> Iterator[str]:
     from chain.fields import format_time
+    from web.text import whole_amount
 
     yield _("PROVEN by the log {origin}, of {size} entries:").format(
         origin=proven.checkpoint.origin, size=proven.checkpoint.size
@@ -246,6 +247,7 @@ def _proven_lines(proven: "Proven") -> Iterator[str]:
             index=proven.index, kind=proven.entry.kind, at=at
         )
         return
-    yield "  " + _("account {account} had {balance} {unit} and {held} held, at {at}").format(
-        account=leaf.account, balance=leaf.balance, unit=leaf.unit, held=leaf.held, at=at
+    balance, held = (whole_amount(count, leaf.unit) for count in (leaf.balance, leaf.held))
+    yield "  " + _("account {account} had {balance}, and {held} held, at {at}").format(
+        account=leaf.account, balance=balance, held=held, at=at
     )

@@ -1,4 +1,4 @@
-"""Commands about people: keys, accounts, credentials and kin."""
+"""Commands about people: their keys (``huzhu key`` is in ``cli``), accounts, credentials and kin."""
 
 import datetime
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from web.command import (
     READS,
     WRITES,
     Cell,
+    Command,
     Group,
     Moment,
     argument,
@@ -58,12 +59,7 @@ CODE = Cell("CODE", parse_code)
 BIRTHDAY = Cell("DATE", parse_birthday)
 
 
-@click.group(cls=Group)
-def key() -> None:
-    """Make keys, grant and revoke them."""
-
-
-@key.command("new", example="huzhu key new --role volunteer", takes=(json_options, key_options))
+@click.command("new", cls=Command, example="huzhu key new --role volunteer", takes=(json_options, key_options))
 @option("--role", type=click.Choice(ROLES), required=True, help=marked("What the key will be for."))
 @file_option("-o", "--output", help=marked("Write the key to this file, to take away, and not into the home."))
 @pass_session
@@ -83,7 +79,7 @@ def key_new(session: Session, role: str, output: Path | None) -> None:
     session.print({"key": made.id, "role": role, "public": public}, [f"{made.id}  {role}  {public}"])
 
 
-@key.command("list", example="huzhu key list", takes=READS)
+@click.command("list", cls=Command, example="huzhu key list", takes=READS)
 @pass_session
 def key_list(session: Session) -> None:
     """List the keys that the ledger knows."""
@@ -108,7 +104,7 @@ def key_list(session: Session) -> None:
     session.print(plain, columns(rows))
 
 
-@key.command("grant", example="huzhu key grant 0123456789abcdef --role clerk", takes=WRITES)
+@click.command("grant", cls=Command, example="huzhu key grant 0123456789abcdef --role clerk", takes=WRITES)
 @argument("key_or_id", metavar="KEY")
 @option("--role", type=click.Choice(ROLES), required=True, help=marked("What its owner may do."))
 @option("--account", type=ACCOUNT, help=marked("Whose key it is."))
@@ -126,7 +122,7 @@ def key_grant(session: Session, key_or_id: str, role: str, account: str | None, 
     return session.write(lambda keyring: keyring.for_role(role), body)
 
 
-@key.command("revoke", example="huzhu key revoke 0123456789abcdef --reason lost", takes=WRITES)
+@click.command("revoke", cls=Command, example="huzhu key revoke 0123456789abcdef --reason lost", takes=WRITES)
 @argument("key_id", metavar="KEYID")
 @option("--reason", required=True, help=marked("Why."))
 @option("--by", metavar="KEY", help=marked("The key itself revokes: its file, or its id where it is kept here."))

@@ -7,6 +7,7 @@ from gettext import gettext as _
 from typing import Any
 
 from chain.fields import Time
+from ledger.numbers import FEN, MINUTE
 from web.desk import Balance
 from web.i18n import marked
 
@@ -104,7 +105,7 @@ OTHERS: dict[str, str] = {
 """What a passbook calls the system accounts."""
 
 HOUR_MINUTES = 60
-FEN, YUAN_FEN = "fen", 100
+YUAN_FEN = 100
 
 
 def sentence(outcome: str, detail: str = "") -> str:
@@ -136,6 +137,13 @@ def amount(count: int, unit: str) -> str:
     if unit == FEN:
         return _("{yuan} yuan").format(yuan=f"{count / YUAN_FEN:.2f}")
     return _("{minutes} min").format(minutes=count)
+
+
+def whole_amount(count: int, unit: str) -> str:
+    """An amount that stands alone: hours to two decimals with the exact minutes, or yuan."""
+    if unit == MINUTE:
+        return _("{hours} h ({minutes} min)").format(hours=hours_of(count), minutes=count)
+    return amount(count, unit) if unit == FEN else f"{count} {unit}"
 
 
 def local_date(time: Time, utc_offset: datetime.timedelta) -> str:

@@ -185,6 +185,48 @@ def test_members_are_granted_and_revoked_by_the_threshold(village: Desk) -> None
     assert "last-member" in village("key", "revoke", members[2], "--reason", "moved", status=1).stderr
 
 
+def test_a_rotated_node_key_and_the_first_one_as_the_pin(village: Desk) -> None:
+    old, both, receipt = (village.folder / name for name in ("old", "both", "receipt"))
+    village("seal", "--at", "2025-11-03T00:00:00Z")
+    village("trust", "-o", old)
+    rotated = village("key", "rotate", "--at", "2025-11-04T00:00:00Z")
+    new, pinned = (line.split()[1] for line in rotated.stdout.splitlines())
+    assert old.read_text("utf-8") == f"log {pinned}\nquorum none\n"
+    assert "beside the first" in rotated.stderr and str(village.home / "keys") in rotated.stderr
+    assert [entry.kind for entry in village.entries()[-2:]] == ["node_rotate", "seal"]
+    assert village.entries()[-1].at.isoformat() == "2025-11-04T00:00:00+00:00"
+
+    again = village.json("key", "rotate")
+    assert again["pinned"] == pinned
+    assert again["vkey"] not in (new, pinned)
+    [line] = [key for key in village.json("key", "list") if key["role"] == "node" and key["counts"]]
+    assert line["key"] == again["key"]
+    village("import", village.sheet({"provider": BEN, "start": "11:00", "end": "12:00"}), "--seal")
+    village("trust", "-o", both)
+    assert both.read_text("utf-8") == f"log {pinned}\nlog {again['vkey']}\nquorum none\n"
+    for trust in (old, both):
+        assert json.loads(run("verify", village.home / "ledger.db", "--trust", trust, "--json").stdout)["trusted"]
+    village("receipt", "--balance", BEN, "-o", receipt)
+    run("check-receipt", receipt, "--trust", both)
+    run("check-receipt", receipt, "--trust", old, status=1)
+
+
+def test_a_rotation_takes_members_and_the_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path)
+    monkeypatch.setenv("HUZHU_PASSPHRASE", "one")
+    desk("init", "--origin", ORIGIN)
+    members = [key["key"] for key in desk.json("key", "list") if key["role"] == "member"]
+    desk("key", "rotate", "--member", members[2])
+    entry = desk.entries()[-2]
+    assert entry.by == members[2] and len(entry.beside) == 2
+    assert all(b"ENCRYPTED" in path.read_bytes() for path in (desk.home / "keys").iterdir())
+    monkeypatch.setenv("HUZHU_PASSPHRASE", "two")
+    assert "does not open" in desk("key", "rotate", status=2).stderr
+    for path in (desk.home / "keys").glob("member-*"):
+        path.unlink()
+    assert "this needs keys of 2 people" in desk("key", "rotate", status=2).stderr
+
+
 def test_keys_that_are_not_there(village: Desk) -> None:
     assert "is not kept in" in village("key", "grant", "0123456789abcdef", "--role", "clerk", status=2).stderr
     assert village("key", "grant", "nonsense", "--role", "clerk", status=2).stderr.count("\n") == 1
@@ -439,6 +481,62 @@ def test_cosigning_that_cannot_be(village: Desk) -> None:
     junk = village.file("junk", "nothing\n")
     for words in ((), ("--checkpoint", junk), ("--checkpoint", junk, "--key", junk), ("--key", "nothing.pem")):
         assert village("cosign", *words, status=2).stderr.count("\n") == 1
+
+
+def test_a_trust_file_with_the_members(village: Desk) -> None:
+    village("seal")
+    trust, note = village.folder / "trust", village.folder / "checkpoint"
+    village("trust", "--members", "-o", trust)
+    lines = [line.split() for line in trust.read_text("utf-8").splitlines()]
+    assert [line[0] for line in lines] == ["log", "witness", "witness", "witness", "group", "quorum"]
+    assert lines[-2:] == [["group", "members", "2", "member-1", "member-2", "member-3"], ["quorum", "members"]]
+    members = [key["key"] for key in village.json("key", "list") if key["role"] == "member"]
+    for member, (_word, _name, vkey) in zip(members, lines[1:4], strict=True):
+        assert vkey.startswith(f"{ORIGIN}/member/{member}+")
+
+    archive = village.home / "ledger.db"
+    for member in members[:2]:
+        run("verify", archive, "--trust", trust, status=1)
+        village("checkpoint", "-o", note)
+        village("cosign", "--checkpoint", note, "--key", member)
+    assert json.loads(run("verify", archive, "--trust", trust, "--json").stdout)["trusted"]
+    village("trust", "--members", "--quorum", "3", "-o", trust)
+    assert "quorum.unmet" in run("verify", archive, "--trust", trust, status=1).stdout
+
+    assert "--quorum needs --members" in village("trust", "--quorum", "2", status=2).stderr
+    assert "the keys of 3 members count now" in village("trust", "--members", "--quorum", "4", status=2).stderr
+    assert village("trust", "--members", "--quorum", "0", status=2).stderr.count("\n") == 1
+
+
+def test_in_a_trust_file_a_member_with_two_keys_counts_once(village: Desk) -> None:
+    one, two, gone = (key["key"] for key in village.json("key", "list") if key["role"] == "member")
+    for _number in range(2):
+        made = village.json("key", "new", "--role", "member")["key"]
+        village("key", "grant", made, "--role", "member", "--account", ANNE, "--member", one, "--member", two)
+    village("key", "revoke", gone, "--reason", "moved", "--member", one, "--member", two)
+    lines = village("trust", "--members").stdout.splitlines()
+    assert gone not in "".join(lines)
+    assert [line.split()[1] for line in lines[1:5]] == ["member-1", "member-2", "member-3-1", "member-3-2"]
+    assert lines[5:] == [
+        "group member-3 1 member-3-1 member-3-2",
+        "group members 2 member-1 member-2 member-3",
+        "quorum members",
+    ]
+
+
+def test_a_receipt_in_peoples_words(village: Desk) -> None:
+    village("import", village.sheet({"provider": BEN, "start": "11:00", "end": "11:35"}), "--seal")
+    trust, balance = village.folder / "trust", village.folder / "balance"
+    village("trust", "-o", trust)
+    for account, english, chinese in (
+        (BEN, "had 1.58 h (95 min), and 0 h (0 min) held", "有 1.58 小时（95 分钟），另有 0 小时（0 分钟）待入账"),
+        ("outside", "had 0.00 yuan, and 0.00 yuan held", "有 0.00 元，另有 0.00 元待入账"),
+    ):
+        village("receipt", "--balance", account, "-o", balance)
+        assert english in run("check-receipt", balance, "--trust", trust).stdout
+        assert chinese in run("check-receipt", balance, "--trust", trust, "--lang", "zh").stdout
+        plain = json.loads(run("check-receipt", balance, "--trust", trust, "--json").stdout)["balance"]
+        assert plain["unit"] == ("minute" if account == BEN else "fen")
 
 
 # Homes, and options before and after

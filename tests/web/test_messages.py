@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.kinds import KINDS
-from tests.web.desk import run
+from tests.web.desk import Desk, run
 from web import i18n, text
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -112,6 +112,22 @@ def test_mistakes_are_explained_in_one_line_of_the_language() -> None:
     assert run("seal", "--nothing", "--lang", "en", status=2).stderr.count("\n") == 1
     assert run("seal", "more", "--lang", "zh", status=2).stderr.count("\n") == 1
     assert run("init", "--tier", "hamlet", "--lang", "zh", status=2).stderr.count("\n") == 1
+
+
+def test_what_the_store_and_the_node_find_wrong_is_said_in_chinese(desk: Desk, tmp_path: Path) -> None:
+    def said(*words: str | Path, home: Path = desk.home) -> str:
+        error = run(*words, "--home", home, "--lang", "zh", status=2).stderr
+        assert error.count("\n") == 1
+        return error
+
+    assert "里没有节点：请用 `huzhu init` 新建" in said("balance", home=tmp_path / "none")
+    assert "另选一个" in said("init", "--origin", "a.example")
+    assert "没有条数为 1 的检查点" in said("checkpoint", "1")
+    beginning = said("init", "--origin", "a.example", "--threshold", "4", home=tmp_path / "new")
+    assert "账本不能这样开始：bad-threshold" in beginning
+    assert "不是 PKCS #8 PEM 格式的私钥" in said("cosign", "--key", desk.file("junk.pem", "junk"))
+    (desk.home / "ledger.db").write_bytes(b"\0" * 5_000)
+    assert "请用备份恢复" in said("seal")
 
 
 def test_no_words_at_all_show_the_help() -> None:
