@@ -26,7 +26,7 @@ from chain.block import SEAL, Seal
 from chain.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from chain.cosignature import cosign_mldsa44, member_name, verify_any
 from chain.entry import Body, Entry, SheetPlace, Signature, Statement, format_statement, join_entry
-from chain.errors import EntryError
+from chain.errors import EntryError, NoteError
 from chain.fields import UTC, Time, format_time
 from chain.keys import (
     MLDSA_SEED_BYTES,
@@ -37,7 +37,7 @@ from chain.keys import (
     key_id,
 )
 from chain.limits import BLOCK_MAX_ENTRIES, CLOCK_AHEAD_MAX_SECONDS, SHEET_MAX_STATEMENTS
-from chain.merkle import HASH_BYTES, Frontier, leaf_hash, prove_consistency, prove_inclusion
+from chain.merkle import HASH_BYTES, Frontier, leaf_hash, prove_consistency, prove_inclusion, tree_root
 from chain.note import (
     COSIGNATURE_ED25519,
     ED25519,
@@ -575,6 +575,7 @@ class Node:
         if snapshot is None or not self._restore(snapshot):
             self._rebuild()
         self._legs.clear()
+        self._check_last_checkpoint()
         if self._keys is not None:
             self._finish_seal()
         self._is_loaded = True
@@ -664,6 +665,20 @@ class Node:
     def _damage(self, index: int) -> StoreError:
         text = _("entry {index} of {origin} is damaged: restore ledger.db from a backup")
         return StoreError(text.format(index=index, origin=self.origin))
+
+    def _check_last_checkpoint(self) -> None:
+        """Never go on from another log than the one that was signed last: that would be a second history."""
+        last = self.store.last_checkpoint()
+        if last is None:
+            return
+        try:
+            checkpoint, _signed = open_checkpoint(last[1])
+        except NoteError as error:
+            raise StoreError(_("the last checkpoint is damaged: restore ledger.db from a backup")) from error
+        size = checkpoint.size
+        if size > self.store.size or tree_root(size, self.store.hashes.read) != checkpoint.root:
+            text = _("the entries of {origin} are not those under its last checkpoint: restore ledger.db from a backup")
+            raise StoreError(text.format(origin=self.origin))
 
     def _finish_seal(self) -> None:
         """Sign the checkpoint of a seal after which the process had ended."""

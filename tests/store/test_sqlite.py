@@ -333,6 +333,18 @@ def test_a_damaged_entry_behind_the_snapshot_is_told_too(path: Path) -> None:
             reopened(copy)
 
 
+def test_a_node_does_not_go_on_from_entries_that_are_not_under_its_last_checkpoint(path: Path) -> None:
+    """One digit of an old record, in a file whose snapshot is whole: the node must not seal over it."""
+    sql = "SELECT idx, bytes FROM entry WHERE instr(bytes, CAST('\"minutes\":' AS BLOB)) LIMIT 1"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        index, raw = connection.execute(sql).fetchone()
+        place = raw.index(b'"minutes":') + 10
+        changed = raw[:place] + (b"9" if raw[place : place + 1] != b"9" else b"8") + raw[place + 1 :]
+        connection.execute("UPDATE entry SET bytes=? WHERE idx=?", (changed, index))
+    with pytest.raises(StoreError, match="restore ledger.db from a backup"):
+        reopened(path)
+
+
 def test_a_lost_entry_is_told(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         size = connection.execute("SELECT max(idx) + 1 FROM entry").fetchone()[0]
