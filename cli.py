@@ -5,6 +5,8 @@ commands share is in ``web.command``. Here are those of the ledger as a whole, a
 one that is open. Everything heavy is imported by the command that needs it, so that the program starts at once.
 """
 
+import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from gettext import gettext as _
 from pathlib import Path
@@ -13,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web.command import (
+    ANY_ACCOUNT,
     READS,
     SEALS,
     WRITES,
     Group,
     Moment,
+    Number,
     Option,
     Program,
     argument,
@@ -39,13 +43,25 @@ if TYPE_CHECKING:
 
 TIERS = ("village", "township", "county", "city")
 BY_DATE = "date"
+LOCK_WAIT_SECONDS, LOCK_TICK_SECONDS = 10, 0.1
 
 
 def open_node(folder: Path, passphrase: bytes | None = None, *, writes: bool) -> "AbstractContextManager[DeskNode]":
     """The node in a home: ``node.Node.open``."""
     from node import Node
 
-    return Node.open(folder, passphrase, writes=writes)
+    return Node.open(folder, passphrase, writes=writes, waits=waits)
+
+
+def waits() -> Iterator[None]:
+    """Seconds in which another process may end that writes the home."""
+    from web.session import say
+
+    text = _("another process writes this ledger; waiting up to {seconds} s for it to end")
+    say(text.format(seconds=LOCK_WAIT_SECONDS))
+    for _tick in range(int(LOCK_WAIT_SECONDS / LOCK_TICK_SECONDS)):
+        time.sleep(LOCK_TICK_SECONDS)
+        yield
 
 
 @click.group(
@@ -81,7 +97,7 @@ def main(context: click.Context) -> None:
 @option(
     "--members",
     "member_count",
-    type=click.IntRange(min=2),
+    type=Number(min=2),
     default=3,
     show_default=True,
     help=marked("How many committee members' keys to make."),
@@ -89,14 +105,14 @@ def main(context: click.Context) -> None:
 @option(
     "--clerks",
     "clerk_count",
-    type=click.IntRange(min=1),
+    type=Number(min=1),
     default=1,
     show_default=True,
     help=marked("How many clerks' keys to make."),
 )
 @option(
     "--threshold",
-    type=click.IntRange(min=2),
+    type=Number(min=2),
     default=2,
     show_default=True,
     help=marked("How many members must sign together for what is grave."),
@@ -196,7 +212,7 @@ def key_rotate(session: "Session") -> None:
     passphrase = session.passphrase()
     with session.reading() as node:
         pair = session.keyring(node, passphrase).threshold()
-    key_id = Node.rotate(session.home.folder, [pair.author, *pair.beside], passphrase, session.at)
+    key_id = Node.rotate(session.home.folder, [pair.author, *pair.beside], passphrase, session.at, waits=waits)
     with session.reading() as node:
         first, new = map(format_vkey, node_keys(node.state))
     session.print({"key": key_id, "vkey": new, "pinned": first}, [f"vkey    {new}", f"pinned  {first}"])
@@ -214,7 +230,7 @@ def key_rotate(session: "Session") -> None:
 @option(
     "--at",
     type=Moment(BY_DATE),
-    help=marked("The recorded time; `date` takes the end of each row's day, for carrying over."),
+    help=marked("The recorded time; `date`, with --seal-by date only, takes the end of each row's day, to carry over."),
 )
 @option("--resume", is_flag=True, help=marked("Go on with a file of which rows are on the ledger already."))
 @option("--again", is_flag=True, help=marked("Write all rows once more, although they are on the ledger already."))
@@ -224,9 +240,9 @@ def import_(
 ) -> int:
     """Write a day-sheet file onto the ledger.
 
-    Good rows go in; those that are refused stand in NAME.refused.csv beside it, with the reason. The first line names
-    the columns: date, start, end, provider, recipient, category, local, minutes, paid_by, evidence, coupon, recorder,
-    certifier, remark.
+    Good rows go in; those that are refused stand in NAME.refused.csv beside it, with the reason, and the exit status
+    is 1. The first line names the columns: date, start, end, provider, recipient, category, local, minutes, paid_by,
+    evidence, coupon, recorder, certifier, remark.
     """
     from web.importing import Again, ImportOrder, import_sheets
     from web.session import now
@@ -250,6 +266,7 @@ def seal(session: "Session") -> None:
     with session.writing() as (node, _keyring):
         size = node.seal(session.at)
         height = node.state.height - 1
+        session.say_time(node.state.sealed_at)
     session.print(
         {"size": size, "height": height},
         [_("block {height} is sealed; the ledger has {size} entries").format(height=height, size=size)],
@@ -257,7 +274,7 @@ def seal(session: "Session") -> None:
 
 
 @main.command(example="huzhu balance", takes=READS)
-@argument("account", required=False)
+@argument("account", type=ANY_ACCOUNT, required=False)
 @pass_session
 def balance(session: "Session", account: str | None) -> None:
     """Show what an account has, or all of them."""
@@ -270,7 +287,7 @@ def balance(session: "Session", account: str | None) -> None:
 
 
 @main.command(example="huzhu statement 12345676", takes=READS)
-@argument("account")
+@argument("account", type=ANY_ACCOUNT)
 @pass_session
 def statement(session: "Session", account: str) -> None:
     """Print a passbook.
@@ -287,8 +304,8 @@ def statement(session: "Session", account: str) -> None:
 
 
 @main.command(example="huzhu receipt 2 -o 2.tlog-proof")
-@argument("index", type=click.IntRange(min=0), required=False)
-@option("--balance", "account", metavar="ACCOUNT", help=marked("A receipt of this account's balance instead."))
+@argument("index", type=Number(min=0), required=False)
+@option("--balance", "account", type=ANY_ACCOUNT, help=marked("A receipt of this account's balance instead."))
 @file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
 @pass_session
 def receipt(session: "Session", index: int | None, account: str | None, output: Path | None) -> None:
@@ -304,7 +321,7 @@ def receipt(session: "Session", index: int | None, account: str | None, output: 
 
 
 @main.command(example="huzhu promise 2 -o 2.promise", takes=(key_options,))
-@argument("index", type=click.IntRange(min=0))
+@argument("index", type=Number(min=0))
 @file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
 @pass_session
 def promise(session: "Session", index: int, output: Path | None) -> None:
@@ -312,18 +329,16 @@ def promise(session: "Session", index: int, output: Path | None) -> None:
 
     It is good at once, before the next seal; a ledger that later holds something else there is caught by it.
     """
+    from web.session import known_index
+
     with session.writing() as (node, _keyring):
-        if index >= node.store.size:
-            raise DeskError(
-                _("there is no entry {index}; the ledger has {size}").format(index=index, size=node.store.size)
-            )
-        raw = node.promise(index)
+        raw = node.promise(known_index(node, index))
     session.put(raw, output)
 
 
 @main.command(example="huzhu trust --members -o trust.policy")
 @option("--members", is_flag=True, help=marked("The newest checkpoint must be cosigned by members too."))
-@option("--quorum", metavar="K", type=click.IntRange(min=1), help=marked("How many (default: the ledger's threshold)."))
+@option("--quorum", metavar="K", type=Number(min=1), help=marked("How many (default: the ledger's threshold)."))
 @file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
 @pass_session
 def trust(session: "Session", members: bool, quorum: int | None, output: Path | None) -> None:
@@ -344,7 +359,7 @@ def trust(session: "Session", members: bool, quorum: int | None, output: Path | 
 
 
 @main.command(example="huzhu checkpoint -o checkpoint")
-@argument("size", type=click.IntRange(min=0), required=False)
+@argument("size", type=Number(min=0), required=False)
 @file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
 @pass_session
 def checkpoint(session: "Session", size: int | None, output: Path | None) -> None:
@@ -386,7 +401,7 @@ def cosign(session: "Session", file: Path | None, key: str | None, name: str | N
         return
     with session.writing() as (node, _keyring):
         count = node.cosign(raw)
-    say(_("{count} new signatures are kept").format(count=count))
+    say(_("new signatures that are kept: {count}").format(count=count))
 
 
 @main.command(example="huzhu export --archive liuduhe.db")

@@ -12,8 +12,10 @@ left: at most a seal whose checkpoint is not signed yet, which the next ``open``
 
 import datetime
 import hashlib
+import hmac
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from gettext import gettext as _
@@ -24,7 +26,7 @@ import msgspec
 
 from chain.block import SEAL, Seal
 from chain.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from chain.cosignature import cosign_mldsa44, member_name, verify_any
+from chain.cosignature import cosign_mldsa44, member_name, verify_cosignature
 from chain.entry import Body, Entry, SheetPlace, Signature, Statement, format_statement, join_entry
 from chain.errors import EntryError, NoteError
 from chain.fields import UTC, Time, format_time
@@ -45,6 +47,7 @@ from chain.note import (
     add_signatures,
     format_note,
     make_vkey,
+    verify_signature,
 )
 from chain.receipt import (
     BalanceReceipt,
@@ -59,21 +62,25 @@ from chain.sheet import NO_GENESIS, SheetDomain, SignedSheet, sign_sheet
 from ledger.bodies import Founder, Genesis, NodeRotate
 from ledger.kinds import CODEC, KINDS
 from ledger.parameters import DEFAULTS, Parameters, format_parameters
-from ledger.replay import Replay
-from ledger.roster import CLERK, MEMBER
+from ledger.replay import Replay, Signers
+from ledger.roster import CLERK, MEMBER, NODE
 from ledger.state import Account, State, freeze, thaw
 from store.home import NEXT_KEY, NEXT_MLDSA_KEY, NODE_KEY, NODE_MLDSA_KEY, Home, new_home
 from store.keyfiles import write_key
 from store.log import Leg, LogStore, StoreError
 from store.sqlite import SqliteStore
 from verify.check import Signatures
+from verify.checkpoints import COSIGNED_EARLIER_MAX_SECONDS
 
 KIND_OF: Mapping[type[Body], str] = {kind.body: name for name, kind in KINDS.items()}
 SNAPSHOT_ENTRIES = 4_096
 """How many entries may follow a snapshot before the next one: about what an opening replays at most."""
 
 REPLAY_ENTRIES = 4_096
+STRANGERS_MAX = 32
+"""How many cosignatures by keys that this ledger does not know are kept on one checkpoint."""
 Clock = Callable[[], Time]
+Waits = Callable[[], Iterable[object]]
 
 
 class NodeError(Exception):
@@ -173,12 +180,21 @@ class Node:
     @classmethod
     @contextmanager
     def open(
-        cls, folder: Path, passphrase: bytes | None = None, *, writes: bool, clock: Clock = system_clock
+        cls,
+        folder: Path,
+        passphrase: bytes | None = None,
+        *,
+        writes: bool,
+        clock: Clock = system_clock,
+        waits: Waits = tuple,
     ) -> Iterator["Node"]:
-        """The node in a home. With ``writes`` it holds the home's lock and has its keys; without, it only reads."""
+        """The node in a home. With ``writes`` it holds the home's lock and has its keys; without, it only reads.
+
+        ``waits`` is how long to wait for the lock (``Home.lock``): by itself not at all.
+        """
         home = Home(folder)
         origin = home.origin()
-        with home.lock() if writes else nullcontext():
+        with home.lock(waits()) if writes else nullcontext():
             store = SqliteStore(home.ledger, read_only=not writes)
             try:
                 if store.origin != origin:
@@ -196,6 +212,7 @@ class Node:
         passphrase: bytes | None,
         at: Time | None = None,
         clock: Clock = system_clock,
+        waits: Waits = tuple,
     ) -> str:
         """Give the node new keys, by ``threshold`` members; its old ones sign nothing more. Answers the new key's id.
 
@@ -203,7 +220,7 @@ class Node:
         """
         home = Home(folder)
         key, mldsa = SigningKey(os.urandom(SEED_BYTES)), MldsaSigningKey(os.urandom(MLDSA_SEED_BYTES))
-        with cls.open(folder, passphrase, writes=True, clock=clock) as node:
+        with cls.open(folder, passphrase, writes=True, clock=clock, waits=waits) as node:
             home.drop_next_keys()
             write_key(home.keys / NEXT_KEY, key, passphrase)
             write_key(home.keys / NEXT_MLDSA_KEY, mldsa, passphrase)
@@ -213,7 +230,7 @@ class Node:
                 home.drop_next_keys()
                 text = _("the node's key cannot be changed: {why}")
                 raise NodeError(text.format(why=f"{result.outcome} {result.detail}".rstrip()))
-        with cls.open(folder, passphrase, writes=True, clock=clock) as node:
+        with cls.open(folder, passphrase, writes=True, clock=clock, waits=waits) as node:
             node.seal(at)
         return key.id
 
@@ -262,7 +279,7 @@ class Node:
     def checkpoint(self, size: int | None = None) -> bytes:
         """The signed note of that size, or the newest one."""
         if size is not None:
-            note = self.store.checkpoint(size)
+            note = self.store.checkpoint(size) if size <= self.store.size else None
             if note is None:
                 raise NodeError(_("there is no checkpoint of size {size}").format(size=size))
             return note
@@ -275,7 +292,10 @@ class Node:
         """The entry receipt (FORMAT §10), from the newest checkpoint."""
         note = self.checkpoint()
         checkpoint, _signed = open_checkpoint(note)
-        if not 0 <= index < checkpoint.size:
+        if not 0 <= index < self.store.size:
+            text = _("there is no entry {index}; the ledger has {size}")
+            raise NodeError(text.format(index=index, size=self.store.size))
+        if index >= checkpoint.size:
             text = _("entry {index} is not under the newest checkpoint, of size {size}: seal first")
             raise NodeError(text.format(index=index, size=checkpoint.size))
         path = prove_inclusion(index, checkpoint.size, self.store.hashes.read)
@@ -337,7 +357,7 @@ class Node:
         known = self.state.roster.keys.get(author.id)
         seq = max(-1 if known is None else known.last_seq, int(moment.timestamp() * 1000) - 1)
         with self._whole():
-            self._make_room(len(bodies))
+            self._make_room(len(bodies), at)
             place = _largest_place(len(bodies))
             results: list[Result | None] = []
             statements: list[bytes] = []
@@ -346,6 +366,7 @@ class Node:
                 statement = format_statement(
                     Statement(at=moment, body=body, by=author.id, kind=kind, seq=seq + 1, beside=ids)
                 )
+                statement = _normalised(statement)
                 refused = self._judge_unsigned(statement, place, (author.id, *ids))
                 results.append(refused)
                 if refused is None:
@@ -414,18 +435,32 @@ class Node:
     def cosign(self, signed: bytes) -> int:
         """Take over the cosignatures that a copy of one of our checkpoints carries; answer how many.
 
-        Raises NodeError where the checkpoint is another, or the line of a committee member does not verify. Lines of
-        strangers are kept: whose word counts is the auditor's choice.
+        Raises NodeError where the checkpoint is another, or a member's line does not verify or is dated before the
+        seal. The node's own lines are never taken from outside. Lines of strangers are kept, up to a bound, and never
+        take the place of another: whose word counts is the auditor's choice.
         """
         checkpoint, note = open_checkpoint(signed)
         own, own_note = open_checkpoint(self.checkpoint(checkpoint.size))
         if own != checkpoint:
             text = _("the checkpoint of size {size} is another than this ledger's")
             raise NodeError(text.format(size=checkpoint.size))
-        new = [line for line in note.signatures if line not in own_note.signatures]
-        for vkey in self._cosigners():
-            if any(vkey.made(line) and not verify_any(vkey, note, line) for line in new):
-                raise NodeError(_("the signature by {name} does not verify").format(name=vkey.name))
+        kept = {(line.name, line.hash) for line in own_note.signatures}
+        members = {(vkey.name, vkey.hash): vkey for vkey in self._cosigners()}
+        sealed_at = self.entry(checkpoint.size - 1).at.timestamp()
+        new, strangers = [], sum(place not in members for place in kept)
+        for line in note.signatures:
+            place = (line.name, line.hash)
+            if line.name == self.origin or line in own_note.signatures:
+                continue
+            if place in members:
+                seconds = verify_cosignature(members[place], checkpoint, line)
+                if seconds is None or 0 < seconds < sealed_at - COSIGNED_EARLIER_MAX_SECONDS:
+                    text = _("the signature by {name} does not verify, or is dated before the seal")
+                    raise NodeError(text.format(name=line.name))
+                new.append(line)
+            elif place not in kept and strangers < STRANGERS_MAX:
+                strangers += 1
+                new.append(line)
         with self._whole():
             self.store.put_checkpoint(checkpoint.size, format_note(add_signatures(own_note, *new)))
             self.store.commit()
@@ -485,13 +520,17 @@ class Node:
         if entry.seq <= author.last_seq:
             return Refused("entry.seq", _("an entry of this author with the same or a higher `seq` is on the log"))
         outcome = self._replay.admit(statement, signers)
-        return None if outcome is None else Refused(outcome)
+        if outcome is not None:
+            return Refused(outcome)
+        self._judged.append(statement)
+        return None
 
     def _append(self, entries: Sequence[bytes]) -> list[Accepted]:
         """Hand entries that the state has taken to the store, with the legs that they posted."""
         hashes = [leaf_hash(raw) for raw in entries]
         start = self.store.size
         self.store.append(entries, hashes, self._take_legs())
+        self._judged.clear()
         for hashed in hashes:
             self._tree.append(hashed)
         return [Accepted(index, hashed) for index, hashed in enumerate(hashes, start)]
@@ -515,10 +554,10 @@ class Node:
         self.store.rollback()
         self._load()
 
-    def _make_room(self, entry_count: int) -> None:
+    def _make_room(self, entry_count: int, at: Time | None = None) -> None:
         """Close the block where so many more entries and a seal would not fit into it."""
         if self.state.block_entries + entry_count >= BLOCK_MAX_ENTRIES:
-            self.seal(durable=False)
+            self.seal(at, durable=False)
 
     def _moment(self, at: Time | None) -> Time:
         """The time to write: the clock's or a given one, and never before the last seal's, which it would count as."""
@@ -547,11 +586,10 @@ class Node:
         self.store.put_checkpoint(checkpoint.size, format_note(note))
 
     def _cosigners(self) -> Iterator[VerifierKey]:
-        """The keys of committee members and of the node, as cosigners of this ledger."""
+        """The keys of committee members, as cosigners of this ledger."""
         for key in self.state.roster.keys.values():
             if key.role == MEMBER:
                 yield make_vkey(member_name(self.origin, key.id), COSIGNATURE_ED25519, key.public)
-        yield self.vkey
 
     def _take_leg(self, index: int, number: str, balance: int, held: int) -> None:
         """Add up what one entry does to one account."""
@@ -569,8 +607,11 @@ class Node:
     def _load(self) -> None:
         """Read the state again: from the snapshot and what follows it, or from the first entry."""
         self._unsigned.clear()
+        self._judged: list[Statement[Any]] = []
         self._legs: dict[tuple[str, int], tuple[int, int]] = {}
         self._tree: Frontier = self.store.hashes.frontier()
+        last = self.store.last_checkpoint()
+        self._vouched_size = 0 if last is None else last[0]
         snapshot = self.store.snapshot()
         if snapshot is None or not self._restore(snapshot):
             self._rebuild()
@@ -583,7 +624,10 @@ class Node:
     def _restore(self, snapshot: tuple[int, bytes, bytes]) -> bool:
         """Replay what follows a snapshot; whether it is ours and every seal states the balances that came out."""
         size, digest, raw = snapshot
-        if size > self.store.size or _digest(size, raw) != digest:
+        expected = _digest(size, raw)
+        if size > self.store.size or digest[:HASH_BYTES] != expected:
+            return False
+        if self._keys is not None and digest[HASH_BYTES:] != _seal_of_snapshot(expected, self._keys.signing):
             return False
         try:
             self._begin(thaw(raw))
@@ -628,16 +672,28 @@ class Node:
             statement = CODEC.parse(raw).statement
         except EntryError:
             return False
-        if statement.kind == SEAL:
-            if statement.by != self.state.roster.node or statement.body.size != self.state.size:
-                return False
-            self._replay.close_block(statement, leaf_hash(raw))
-            return self._replay.books.root() == bytes(statement.body.state)
         signers = self._replay.signers(statement)
-        return signers is not None and self._replay.admit(statement, signers) is None
+        if signers is None or (self.state.size >= self._vouched_size and not self._is_signed(raw, signers)):
+            return False
+        if statement.kind != SEAL:
+            return self._replay.admit(statement, signers) is None
+        if statement.by != self.state.roster.node or statement.body.size != self.state.size:
+            return False
+        self._replay.close_block(statement, leaf_hash(raw))
+        return self._replay.books.root() == bytes(statement.body.state)
+
+    def _is_signed(self, raw: bytes, signers: Signers) -> bool:
+        """For entries after the last checkpoint: what somebody put into the file is not on the log."""
+        _time, author, beside = signers
+        publics = {key.id: key.public for key in (author, *beside)}
+        entry = CODEC.parse(raw)
+        domain = self.domain if self.state.size else SheetDomain(self.origin)
+        return entry.seq > author.last_seq and Signatures(domain).verdict(raw, entry, publics) is None
 
     def _earlier(self, index: int) -> Statement[Any]:
-        """For the rules: an entry of our own log."""
+        """For the rules: an entry of our own log, or of the sheet that is being judged."""
+        if index >= self.store.size:
+            return self._judged[index - self.store.size]
         try:
             return CODEC.read(self.store.entry(index))
         except (KeyError, msgspec.DecodeError) as error:
@@ -672,9 +728,13 @@ class Node:
         if last is None:
             return
         try:
-            checkpoint, _signed = open_checkpoint(last[1])
+            checkpoint, note = open_checkpoint(last[1])
         except NoteError as error:
             raise StoreError(_("the last checkpoint is damaged: restore ledger.db from a backup")) from error
+        nodes = [key.public for key in self.state.roster.keys.values() if key.role == NODE]
+        vkeys = [make_vkey(self.origin, ED25519, public) for public in nodes]
+        if not any(verify_signature(vkey, note.text, line) for vkey in vkeys for line in note.signatures):
+            raise StoreError(_("the last checkpoint is not this node's: restore ledger.db from a backup"))
         size = checkpoint.size
         if size > self.store.size or tree_root(size, self.store.hashes.read) != checkpoint.root:
             text = _("the entries of {origin} are not those under its last checkpoint: restore ledger.db from a backup")
@@ -691,7 +751,8 @@ class Node:
     def _save_snapshot(self) -> None:
         raw = freeze(self.state)
         self._snapshot_size = self.state.size
-        self.store.put_snapshot(self._snapshot_size, _digest(self._snapshot_size, raw), raw)
+        digest = _digest(self._snapshot_size, raw)
+        self.store.put_snapshot(self._snapshot_size, digest + _seal_of_snapshot(digest, self._key().signing), raw)
 
 
 def _keys_of(home: Home, store: LogStore, passphrase: bytes | None) -> NodeKeys:
@@ -714,8 +775,18 @@ def _largest_place(statement_count: int) -> SheetPlace | None:
     return SheetPlace(last, (bytes(HASH_BYTES),) * last.bit_length(), statement_count)
 
 
+def _normalised(statement: bytes) -> bytes:
+    """With its texts in NFC (FORMAT §1): nothing that JSON is made of composes with what follows it."""
+    return statement if statement.isascii() else unicodedata.normalize("NFC", statement.decode()).encode()
+
+
 def _digest(size: int, raw: bytes) -> bytes:
     return hashlib.sha256(b"%d\n" % size + raw).digest()
+
+
+def _seal_of_snapshot(digest: bytes, key: SigningKey) -> bytes:
+    """What only this node can have written beside a snapshot: who may sign does not follow from any root."""
+    return hmac.digest(hashlib.sha256(b"huzhu/snapshot/v1\n" + key.seed).digest(), digest, "sha256")
 
 
 def _balance(account: Account) -> Balance:

@@ -22,6 +22,8 @@ from chain.fields import UTC, Hash, Index, KeyId, SheetSize, SignatureBytes, Tim
 from chain.limits import ENTRY_MAX_BESIDE, ENTRY_MAX_BYTES, PROOF_MAX_HASHES
 
 VERSION = 1
+FLAW_MAX_CHARACTERS = 200
+"""What is said of a bad entry may quote it, and it may be long."""
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False):
@@ -157,7 +159,7 @@ class EntryCodec:
                 return EntryError("entry.unknown-kind", f"the kind {kind[:32]!r} is not known")
             if type(version) is int and version != VERSION:
                 return EntryError("entry.unknown-kind", f"version {version} is not known")
-        return EntryError("entry.malformed", flaw)
+        return EntryError("entry.malformed", flaw[:FLAW_MAX_CHARACTERS])
 
 
 def _decoder(outer: Any, body: type[Body]) -> Callable[[bytes], Any]:

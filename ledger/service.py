@@ -75,7 +75,8 @@ def _payment(state: State, body: Service, provider: Account, recipient: Account)
         return "not-yet-redeemable"
     if recipient.balance < parameters.redeem_min_minutes:
         return "no-balance"
-    return "no-balance" if recipient.balance - body.minutes < -parameters.overdraft_minutes else None
+    is_short = recipient.balance - body.minutes < -parameters.overdraft_minutes
+    return "no-balance" if is_short or overflows(recipient, provider, body.minutes) else None
 
 
 def _minutes_on(provider: Account, day: int) -> int:

@@ -63,18 +63,22 @@ def say(key: str, **values: object) -> None:
     print(f"\n\033[1m■ {(chinese if LANGUAGE == CHINESE else english).format(**values)}\033[0m", flush=True)
 
 
-def huzhu(*words: str | Path, status: int = 0, shown: int = SHOWN_LINES, tail: bool = False) -> str:
-    """Run a command, print it and some of its lines, and answer its output."""
-    print("\033[2m$ huzhu " + " ".join(str(word) for word in words).replace(f"{FOLDER}/", "") + "\033[0m", flush=True)
+def ask(*words: str | Path, status: int = 0) -> str:
+    """Run a command and answer its output."""
     done = subprocess.run([HUZHU, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != status:
         sys.exit(f"{done.stdout}\nhuzhu {words[0]}: exit status {done.returncode}, not {status}")
-    lines = done.stdout.splitlines()
+    return done.stdout
+
+
+def huzhu(*words: str | Path, status: int = 0, shown: int = SHOWN_LINES, tail: bool = False) -> None:
+    """Run a command, and print it and some of its lines."""
+    print("\033[2m$ huzhu " + " ".join(str(word) for word in words).replace(f"{FOLDER}/", "") + "\033[0m", flush=True)
+    lines = ask(*words, status=status).splitlines()
     cut = len(lines) > shown
     chosen = lines if not cut else lines[-shown:] if tail else lines[:shown]
     for line in (["…"] if cut and tail else []) + chosen + (["…"] if cut and not tail else []):
         print(f"  {line}")
-    return done.stdout
 
 
 def write_people(path: Path, chance: random.Random) -> tuple[list[str], list[str]]:
@@ -150,7 +154,7 @@ def main() -> None:
     say("sheets", rows=row_count)
     huzhu("import", "--home", home, sheets, "--seal-by", "date", "--at", "date", status=1)
     say("refused")
-    for line in sheets.with_suffix(".refused.csv").read_text(encoding="utf-8").splitlines()[:5]:
+    for line in sheets.with_suffix(".refused.csv").read_text(encoding="utf-8-sig").splitlines()[:5]:
         print(f"  {line}")
     say("balances")
     huzhu("balance", "--home", home, shown=9)
@@ -169,8 +173,8 @@ def main() -> None:
     shutil.copy(archive, copy)
     index, place = forge(copy)
     say("forge", index=index, offset=place)
-    report = huzhu("verify", copy, "--trust", trust, "--json", status=1, shown=0)
     huzhu("verify", copy, "--trust", trust, status=1, shown=24)
+    report = ask("verify", copy, "--trust", trust, "--json", status=1)
     named = {finding.get("index") for finding in json.loads(report)["findings"] if finding["code"].startswith("entry.")}
     if named != {index}:
         say("missed")

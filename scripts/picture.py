@@ -22,6 +22,7 @@ from verify.report import report_lines  # noqa: E402
 from verify.source import MemorySource  # noqa: E402
 from web import i18n  # noqa: E402
 from web.findings import explain  # noqa: E402
+from web.text import named_kind  # noqa: E402
 
 PICTURES = {i18n.ENGLISH: "docs/audit.svg", i18n.CHINESE: "docs/audit.zh.svg"}
 CHANGED_INDEX = 45
@@ -52,7 +53,7 @@ def lines_of(report: LedgerReport) -> list[str]:
     """What `huzhu verify` prints, without how long it took."""
     from gettext import gettext
 
-    lines = list(report_lines([report], 0.0, gettext, explain))
+    lines = list(report_lines([report], 0.0, gettext, explain, named_kind))
     return ["$ huzhu verify village.db --trust trust.policy", *lines[:-2], lines[-1]]
 
 

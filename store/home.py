@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from gettext import gettext as _
@@ -27,6 +27,7 @@ from store.log import StoreError
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
+SETTINGS_MAX_BYTES = 65_536
 KEY_FILE = re.compile(r"(clerk|member|authority|assessor|volunteer|recipient|guardian)-([0-9a-f]{16})\.pem")
 NODE_KEY, NODE_MLDSA_KEY = "node.pem", "node-mldsa.pem"
 NEXT_KEY, NEXT_MLDSA_KEY = "node-next.pem", "node-mldsa-next.pem"
@@ -54,11 +55,15 @@ class Home:
     def origin(self) -> str:
         """The ledger's name as ``node.toml`` has it; raises StoreError where there is no node here."""
         try:
-            settings = tomllib.loads(self.settings.read_text())
+            with self.settings.open("rb") as file:
+                raw = file.read(SETTINGS_MAX_BYTES + 1)
+            if len(raw) > SETTINGS_MAX_BYTES:
+                raise StoreError(_("{path} is too large").format(path=self.settings))
+            settings = tomllib.loads(raw.decode())
         except FileNotFoundError:
             text = _("there is no node in {folder}: make one with `huzhu init`, or name it with --home")
             raise StoreError(text.format(folder=self.folder)) from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StoreError(_("{path} cannot be read: {error}").format(path=self.settings, error=error)) from error
         origin = settings.get("origin")
         if not isinstance(origin, str) or not is_origin(origin):
@@ -106,22 +111,32 @@ class Home:
             (self.keys / name).unlink(missing_ok=True)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the home for writing; raises StoreError where another process does. Its end lets go of it, however."""
+    def lock(self, waits: Iterable[object] = ()) -> Iterator[None]:
+        """Hold the home for writing; raises StoreError where another process does. Its end lets go of it, however.
+
+        It is tried again after each item of ``waits``: whoever gives them decides how long an item takes.
+        """
         try:
             descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
             text = _("{path} cannot be written: {error}")
             raise StoreError(text.format(path=self.folder, error=error.strerror)) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _is_locked(descriptor) and not any(_is_locked(descriptor) for _wait in waits):
                 text = _("another process writes {path}: wait for it to end, or stop it")
-                raise StoreError(text.format(path=self.folder)) from None
+                raise StoreError(text.format(path=self.folder))
             yield
         finally:
             os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Try to lock the file; whether it is ours now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

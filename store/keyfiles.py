@@ -24,6 +24,8 @@ from store.log import StoreError
 
 FILE_MODE = 0o600
 KEY_FILE_MAX_BYTES = 16_384
+PASSPHRASE_MAX_BYTES = 1_023
+"""What the library encrypts under."""
 
 
 class PassphraseError(StoreError):
@@ -35,6 +37,9 @@ def write_key(path: Path, key: SigningKey | MldsaSigningKey, passphrase: bytes |
     if passphrase is not None and not passphrase:
         text = _("an empty passphrase protects nothing: give one for {path}, or none at all")
         raise PassphraseError(text.format(path=path))
+    if passphrase is not None and len(passphrase) > PASSPHRASE_MAX_BYTES:
+        text = _("the passphrase has {count} bytes; at most {most} can be used")
+        raise PassphraseError(text.format(count=len(passphrase), most=PASSPHRASE_MAX_BYTES))
     private = (
         Ed25519PrivateKey.from_private_bytes(key.seed)
         if isinstance(key, SigningKey)
@@ -63,12 +68,13 @@ def write_key(path: Path, key: SigningKey | MldsaSigningKey, passphrase: bytes |
 def read_key(path: Path, passphrase: bytes | None) -> SigningKey | MldsaSigningKey:
     """The private key in a file; raises StoreError, or PassphraseError where only the passphrase is at fault."""
     try:
-        if path.stat().st_size > KEY_FILE_MAX_BYTES:
-            raise StoreError(_("{path} is too large for a key file").format(path=path))
-        pem = path.read_bytes()
+        with path.open("rb") as file:
+            pem = file.read(KEY_FILE_MAX_BYTES + 1)
     except OSError as error:
         text = _("the key file {path} cannot be read: {error}")
         raise StoreError(text.format(path=path, error=error.strerror)) from error
+    if len(pem) > KEY_FILE_MAX_BYTES:
+        raise StoreError(_("{path} is too large for a key file").format(path=path))
     is_encrypted = b"ENCRYPTED" in pem
     if is_encrypted and passphrase is None:
         raise PassphraseError(_("{path} is encrypted: give its passphrase").format(path=path))

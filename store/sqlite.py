@@ -77,6 +77,7 @@ class SqliteStore:
     def __init__(self, path: Path, origin: str | None = None, *, read_only: bool = False) -> None:
         """``origin`` makes a new ledger in a new file; without it the file's only ledger is opened."""
         self._path = path
+        self._read_only = read_only
         if origin is None and not path.is_file():
             raise StoreError(_("{path} is missing; restore it from a backup").format(path=path))
         if origin is not None:
@@ -106,7 +107,7 @@ class SqliteStore:
             raise StoreError(text.format(path=path))
         self._log, self.origin = int(rows[0][0]), str(rows[0][1])
         if read_only and self._lacks_tables():
-            text = _("{path} is a bare archive: open it once for writing, which completes it")
+            text = _("{path} is a bare archive: run `huzhu seal`, which completes it")
             raise StoreError(text.format(path=path))
         self._load()
 
@@ -145,6 +146,9 @@ class SqliteStore:
             is_whole = self._agrees_with_checkpoint()
         except LostTileError:
             is_whole = False
+        if not is_whole and self._read_only:
+            text = _("{path} is damaged: run `huzhu seal`, which mends what can be made again, or says what to restore")
+            raise StoreError(text.format(path=self._path))
         if not is_whole:
             self.rebuild_hashes()
 
@@ -291,8 +295,9 @@ class SqliteStore:
                     target.execute(f"DROP TABLE {table}")
                 target.execute("PRAGMA journal_mode=DELETE")
                 target.execute("VACUUM")
-        except StoreError:
-            path.unlink(missing_ok=True)
+        except BaseException:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
             raise
 
     def close(self) -> None:

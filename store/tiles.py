@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from gettext import gettext as _
+from itertools import islice
 from pathlib import Path
 
 from chain.checkpoint import CHECKPOINT_MAX_BYTES, open_checkpoint
@@ -31,6 +32,8 @@ from store.hashes import HashTiles
 from store.log import LogStore, StoreError
 
 CHECKPOINT = "checkpoint"
+FOLDER_LEDGERS_MAX = 1_000
+"""More checkpoints than this lie in no folder that an export made."""
 TIMEOUT_SECONDS = 30
 GONE = (404, 410)
 
@@ -102,7 +105,10 @@ class TileLedger:
 
 def open_folder(folder: Path) -> list[TileLedger]:
     """The ledgers whose files lie in a folder or below it."""
-    found = sorted(file for file in folder.rglob(CHECKPOINT) if file.is_file())
+    found = sorted(islice((file for file in folder.rglob(CHECKPOINT) if file.is_file()), FOLDER_LEDGERS_MAX + 1))
+    if len(found) > FOLDER_LEDGERS_MAX:
+        text = _("{folder} holds more than {count} files named `checkpoint`: name the folder of one export")
+        raise StoreError(text.format(folder=folder, count=FOLDER_LEDGERS_MAX))
     if not found:
         raise StoreError(_("{folder} holds no tiles of a ledger: no file named `checkpoint`").format(folder=folder))
     return [TileLedger(_folder_fetch(file.parent), str(file.parent)) for file in found]

@@ -5,10 +5,12 @@ compares every seal and checkpoint with what came out, and reports all that diff
 runs all of it here.
 """
 
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from chain.block import SEAL, Seal
@@ -24,13 +26,18 @@ from ledger.numbers import FEN, MINUTE
 from ledger.replay import Replay
 from ledger.roster import NODE
 from ledger.state import SYSTEM, State
-from verify.check import CHUNK_BYTES, CHUNK_ENTRIES, Checked, Chunk, Verdict, check_chunk, keys_in
+from verify.check import CHUNK_BYTES, CHUNK_ENTRIES, UNREADABLE_HASH, Checked, Chunk, Verdict, check_chunk, keys_in
 from verify.checkpoints import CheckpointCheck, Sealed
 from verify.finding import Finding, Findings
 from verify.kept import Kept, KeptCheck
-from verify.source import Source
+from verify.source import Source, SourceError
 
 CHUNKS_AHEAD_PER_WORKER = 3
+GROUP_ENTRIES = 256
+KEYS_COPIED_MAX = 4_096
+"""Up to so many public keys go along with every chunk; of more, those that it names."""
+
+_KEY_NAMED = re.compile(rb'"key":"([0-9a-f]{16})"')
 NODE_KEY_BRINGERS = ("genesis", "node_rotate")
 """Kinds that bring in a key of the node."""
 
@@ -103,6 +110,8 @@ class _Audit:
         self._kept = KeptCheck(trust.kept, source.origin)
         self._keeps = bool(self._kept)
         self._genesis = NO_GENESIS
+        self._groups: list[bytes] = []
+        self._group: list[bytes] = []
         self._kinds: Counter[str] = Counter()
         self._state_root = b""
 
@@ -144,16 +153,23 @@ class _Audit:
         for raw in self._whole_rows():
             if not start and not entries:
                 self._genesis = leaf_hash(raw or b"")
-            new = keys_in(raw)
-            if new:
-                publics = publics | new
+            publics.update(keys_in(raw))
             entries.append(raw)
             byte_count += len(raw or b"")
             if len(entries) >= CHUNK_ENTRIES or byte_count >= CHUNK_BYTES:
-                yield Chunk(start, entries, self._source.origin, self._genesis, publics)
+                yield self._chunk(start, entries, publics)
                 start, entries, byte_count = start + len(entries), [], 0
         if entries:
-            yield Chunk(start, entries, self._source.origin, self._genesis, publics)
+            yield self._chunk(start, entries, publics)
+
+    def _chunk(self, start: int, entries: list[bytes | None], publics: dict[str, bytes]) -> Chunk:
+        """A chunk with a copy of the keys it may need: a worker may still be sent it when others have come in."""
+        if len(publics) <= KEYS_COPIED_MAX:
+            needed = dict(publics)
+        else:
+            named = {key.decode() for raw in entries if raw is not None for key in _KEY_NAMED.findall(raw)}
+            needed = {key: publics[key] for key in named if key in publics}
+        return Chunk(start, entries, self._source.origin, self._genesis, needed)
 
     def _whole_rows(self) -> Iterator[bytes | None]:
         """The entries from 0 on, up to the first gap, which is a finding."""
@@ -177,6 +193,7 @@ class _Audit:
             if statement.kind in NODE_KEY_BRINGERS:
                 self._checkpoints.learn(self._replay.state)
         self._tree.append(hashed)
+        self._remember(hashed)
         if index + 1 >= self._checkpoints.next_size:
             self._checkpoints.learn(self._replay.state)
             self._checkpoints.at_size(index + 1, self._tree.root(), self._sealed(index))
@@ -259,8 +276,34 @@ class _Audit:
         self._findings.add("seal.state", detail, index, body.height, expected, found)
 
     def _earlier(self, index: int) -> Statement[Any]:
-        """For the rules: an entry that was good when it was passed."""
-        return CODEC.read(self._source.entry(index))
+        """For the rules: an entry that was good when it was passed, read again, and the same bytes as then."""
+        try:
+            raw = self._source.entry(index)
+        except IndexError:
+            raise SourceError(f"entry {index} of {self._source.origin} was gone when it was read again") from None
+        group, place = divmod(index, GROUP_ENTRIES)
+        start = group * GROUP_ENTRIES
+        if group < len(self._groups):
+            hashes = [self._hash_again(other) for other in range(start, start + GROUP_ENTRIES)]
+            is_same = hashes[place] == leaf_hash(raw) and sha256(b"".join(hashes)).digest() == self._groups[group]
+        else:
+            is_same = self._group[place] == leaf_hash(raw)
+        if not is_same:
+            raise SourceError(f"entry {index} of {self._source.origin} was not the same when it was read again")
+        return CODEC.read(raw)
+
+    def _hash_again(self, index: int) -> bytes:
+        try:
+            return leaf_hash(self._source.entry(index))
+        except IndexError:
+            return UNREADABLE_HASH
+
+    def _remember(self, hashed: bytes) -> None:
+        """Keep what tells whether an entry is the same when it is read again: 32 bytes for each 256 of them."""
+        self._group.append(hashed)
+        if len(self._group) == GROUP_ENTRIES:
+            self._groups.append(sha256(b"".join(self._group)).digest())
+            self._group.clear()
 
     # Step 9, and what there is to say
 
@@ -274,8 +317,9 @@ class _Audit:
             account = accounts.get(number)
             replayed = None if account is None else (account.balance, account.held)
             if replayed != published:
+                expected, found = _amounts(published), "no such account" if replayed is None else _amounts(replayed)
                 detail = f"the published balance and held hours of account {number} do not follow from the entries"
-                self._findings.add("balance.differs", detail, None, None, published, replayed)
+                self._findings.add("balance.differs", detail, None, None, expected, found)
 
     def _sums(self) -> dict[str, int]:
         sums = {MINUTE: 0, FEN: 0}
@@ -313,3 +357,7 @@ class _Audit:
             finding_counts=dict(sorted(self._findings.counts.items())),
             totals=self._totals(),
         )
+
+
+def _amounts(amounts: tuple[int, int]) -> str:
+    return f"balance {amounts[0]}, held {amounts[1]}"

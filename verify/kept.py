@@ -18,7 +18,9 @@ from chain.receipt import (
     parse_entry_receipt,
 )
 from verify.finding import Findings
+from verify.receipts import BALANCE_FIRST_BYTES, ENTRY_FIRST_BYTES
 
+PROMISE_FIRST_BYTES = b"huzhu/accepted/"
 KEPT_MAX_BYTES = 2**22
 
 
@@ -50,13 +52,13 @@ def parse_kept(raw: bytes, name: str) -> Kept:
     """Read a checkpoint, an entry or balance receipt, or a promise; raises NoteError or ProofError."""
     if len(raw) > KEPT_MAX_BYTES:
         raise NoteError(f"{name} is too large for a checkpoint, a receipt or a promise")
-    if raw.startswith(b"huzhu/accepted/"):
+    if raw.startswith(PROMISE_FIRST_BYTES):
         promise, note = open_promise(raw)
         return Kept(name, note, leaf=(promise.index, promise.leaf_hash), promise=promise)
     try:
-        if raw.startswith(b"c2sp.org/tlog-proof"):
+        if raw.startswith(ENTRY_FIRST_BYTES):
             receipt = parse_entry_receipt(raw)
-        elif raw.startswith(b"huzhu/balance@"):
+        elif raw.startswith(BALANCE_FIRST_BYTES):
             receipt = parse_balance_receipt(raw).seal
         else:
             checkpoint, note = open_checkpoint(raw)
@@ -115,7 +117,9 @@ class KeptCheck:
             for item in indexes:
                 if item.promise is not None:
                     detail = f"{item.name} promises an entry that the log does not have"
-                    findings.add("log.promise-broken", detail, item.promise.index, None, item.promise.index, size)
+                    promised = item.promise.index
+                    expected, found = f"entry {promised}", f"a ledger of {size} entries"
+                    findings.add("log.promise-broken", detail, promised, None, expected, found)
         for item in self._own:
             keys = [make_vkey(item.origin, ED25519, public) for public in node_keys]
             if not any(

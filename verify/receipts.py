@@ -26,6 +26,10 @@ from chain.receipt import (
 from chain.sheet import SheetDomain
 from ledger.kinds import CODEC
 
+ENTRY_FIRST_BYTES, BALANCE_FIRST_BYTES = b"c2sp.org/tlog-proof", b"huzhu/balance@"
+FIRST_BYTES = (ENTRY_FIRST_BYTES, BALANCE_FIRST_BYTES)
+"""How a receipt of an entry begins, and one of a balance."""
+
 
 class ReceiptError(Exception):
     """The receipt does not prove what it says. The text says why."""
@@ -59,7 +63,7 @@ class Proven:
 def check_receipt(raw: bytes, policy: Policy) -> Proven:
     """What the receipt proves to somebody who trusts ``policy``; raises ReceiptError."""
     try:
-        if raw.startswith(b"huzhu/balance@"):
+        if raw.startswith(BALANCE_FIRST_BYTES):
             return _check_balance(parse_balance_receipt(raw), policy)
         return _check_entry(parse_entry_receipt(raw), policy)
     except ChainError as error:

@@ -55,18 +55,18 @@ def finding_object(finding: Finding) -> dict[str, Any]:
 
 
 def report_lines(
-    reports: Sequence[LedgerReport], seconds: float, translate: Translate, explain: Explain
+    reports: Sequence[LedgerReport], seconds: float, translate: Translate, explain: Explain, name_kind: Translate
 ) -> Iterator[str]:
-    """The report as lines of text."""
+    """The report as lines of text; ``name_kind`` gives the reader's word for a kind of entry."""
     _ = translate
     for report in reports:
-        yield from _ledger_lines(report, _)
+        yield from _ledger_lines(report, _, name_kind)
         yield from _finding_lines(report, _, explain)
     entries = sum(report.size for report in reports)
     yield _("{entries} entries recomputed in {seconds:.1f} s.").format(entries=entries, seconds=seconds)
     count = sum(_counts(reports).values())
     if count:
-        yield _("NOT SOUND: {count} findings.").format(count=count)
+        yield _("NOT SOUND: findings: {count}.").format(count=count)
     else:
         yield _("Sound: every byte, signature, rule and balance follows.")
 
@@ -93,18 +93,18 @@ def _counts(reports: Sequence[LedgerReport]) -> Counter[str]:
     return counts
 
 
-def _ledger_lines(report: LedgerReport, _: Translate) -> Iterator[str]:
+def _ledger_lines(report: LedgerReport, _: Translate, name_kind: Translate) -> Iterator[str]:
     yield _("Ledger {origin}").format(origin=report.origin)
     if not report.is_pinned:
         yield "  " + _("SELF-ASSERTED: no key was brought along; the ledger's own was taken from its first entry.")
     if report.genesis_key is not None:
         yield "  " + _("key      {key}").format(key=format_vkey(report.genesis_key))
     sealed = "—" if report.sealed is None else format_time(report.sealed)
-    yield "  " + _("sealed   {time}, {blocks} blocks").format(time=sealed, blocks=report.blocks)
+    yield "  " + _("sealed   {time}, blocks: {blocks}").format(time=sealed, blocks=report.blocks)
     yield "  " + _("entries  {size}, of them {pending} after the last checkpoint").format(
         size=report.size, pending=report.pending
     )
-    kinds = ", ".join(f"{kind} {count}" for kind, count in report.entries.items())
+    kinds = ", ".join(f"{name_kind(kind)} {count}" for kind, count in report.entries.items())
     yield "  " + _("kinds    {kinds}").format(kinds=kinds)
     yield "  " + _("root     {root}").format(root=b64encode(report.root).decode())
     yield "  " + _("balances {state}").format(state=b64encode(report.state).decode())

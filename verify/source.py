@@ -11,6 +11,10 @@ Row = tuple[int, bytes | None]
 """An entry's index and its bytes; None where there are too many to read, or something else than bytes stands there."""
 
 
+class SourceError(Exception):
+    """The source gave other bytes when it was asked again: it is damaged, or made to deceive."""
+
+
 class Source(Protocol):
     """One ledger. May be read several times; must give the same each time."""
 
@@ -25,7 +29,7 @@ class Source(Protocol):
         """All entries in order of index, in bounded memory."""
 
     def entry(self, index: int) -> bytes:
-        """The bytes of one entry that ``rows`` has given."""
+        """The bytes of one entry that ``rows`` has given; IndexError where it gave none."""
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
         """The signed notes in order of the size under which each is kept."""

@@ -2,7 +2,9 @@
 
 import gc
 import json
+import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -19,6 +21,7 @@ from web.command import (
     READS,
     WRONG,
     Command,
+    Number,
     argument,
     file_argument,
     file_option,
@@ -56,7 +59,7 @@ GC_ALLOCATIONS = 100_000
     "--balances",
     help=marked("Balances that somebody published, as `huzhu balance --json` prints them."),
 )
-@option("--jobs", type=click.IntRange(1, 256), help=marked("Processes to use (default: one for each core)."))
+@option("--jobs", type=Number(1, 256), help=marked("Processes to use (default: one for each core)."))
 @pass_session
 def verify(
     session: "Session",
@@ -68,12 +71,13 @@ def verify(
 ) -> int:
     """Audit a ledger.
 
-    Recomputes every byte, signature, rule and balance. TARGET is an archive, a folder of tiles, or an http(s)
-    address. Without --trust the key found in the ledger's first entry is taken, and the report says so. Exit status:
-    0 sound, 1 findings, 2 it could not run.
+    Recomputes every byte, signature, rule and balance. TARGET is an archive, a node's home, a folder of tiles, or an
+    http(s) address. Without --trust the key found in the ledger's first entry is taken, and the report says so. Exit
+    status: 0 sound, 1 findings, 2 it could not run.
     """
     from verify.report import is_sound, report_lines, report_object
     from web.findings import explain
+    from web.text import named_kind
 
     started = time.monotonic()
     brought = _trust(trust, kept_files, balances)
@@ -84,7 +88,7 @@ def verify(
     if session.settings.as_json:
         click.echo(json.dumps(report_object(reports, seconds), ensure_ascii=False, indent=1))
     else:
-        for line in report_lines(reports, seconds, _, explain):
+        for line in report_lines(reports, seconds, _, explain, named_kind):
             click.echo(line)
     return DONE if is_sound(reports) else WRONG
 
@@ -96,14 +100,17 @@ def verify(
 def check_receipt(session: "Session", file: Path, trust: Path) -> int:
     """Check the receipt of an entry or a balance, off line.
 
-    Exit status: 0 proven, 1 not.
+    Exit status: 0 proven, 1 not, 2 it is no receipt.
     """
     from chain.receipt import BALANCE_RECEIPT_MAX_BYTES
     from verify import receipts
+    from web.telling import proven_lines
 
-    policy = _policy(trust)
+    policy, raw = _policy(trust), _read(file, BALANCE_RECEIPT_MAX_BYTES)
+    if not raw.startswith(receipts.FIRST_BYTES):
+        raise DeskError(_no_receipt(file, raw))
     try:
-        proven = receipts.check_receipt(_read(file, BALANCE_RECEIPT_MAX_BYTES), policy)
+        proven = receipts.check_receipt(raw, policy)
     except receipts.ReceiptError as error:
         if session.settings.as_json:
             click.echo(json.dumps({"proven": False, "detail": str(error)}, ensure_ascii=False))
@@ -113,9 +120,27 @@ def check_receipt(session: "Session", file: Path, trust: Path) -> int:
     if session.settings.as_json:
         click.echo(json.dumps(_proven_object(proven), ensure_ascii=False, indent=1))
     else:
-        for line in _proven_lines(proven):
+        for line in proven_lines(proven):
             click.echo(line)
     return DONE
+
+
+def _no_receipt(path: Path, raw: bytes) -> str:
+    """What the file is instead, and which command takes it."""
+    from chain.checkpoint import open_checkpoint
+    from chain.errors import ChainError
+    from verify.kept import PROMISE_FIRST_BYTES
+
+    if raw.startswith(PROMISE_FIRST_BYTES):
+        text = _("{path} is a promise, no receipt: compare it with the ledger by `huzhu verify TARGET --since {path}`")
+        return text.format(path=path)
+    try:
+        open_checkpoint(raw)
+    except ChainError:
+        text = _("{path} is no receipt: `huzhu receipt` writes them; a whole ledger is for `huzhu verify`")
+        return text.format(path=path)
+    text = _("{path} is a checkpoint, no receipt: compare it with the ledger by `huzhu verify TARGET --since {path}`")
+    return text.format(path=path)
 
 
 def _check_brought(brought: "Trust", origins: Sequence[str]) -> None:
@@ -150,23 +175,41 @@ def _workers(jobs: int, entry_count: int) -> Iterator[Executor | None]:
         yield None
         return
     with audit_workers(jobs) as executor:
-        yield executor
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
 
 
 def audit_workers(jobs: int) -> ProcessPoolExecutor:
     """Processes that are ready to audit."""
     gc.set_threshold(GC_ALLOCATIONS)
-    return ProcessPoolExecutor(jobs, initializer=gc.set_threshold, initargs=(GC_ALLOCATIONS,))
+    return ProcessPoolExecutor(jobs, initializer=_prepare_worker)
+
+
+def _prepare_worker() -> None:
+    """Leave Ctrl-C to the process that began it: it ends its workers, and says so once."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    gc.set_threshold(GC_ALLOCATIONS)
 
 
 def _opened(target: str) -> Any:
     """A context that gives the ledgers of TARGET."""
     from store.archive import open_archive
+    from store.home import Home
     from store.tiles import open_address, open_folder
 
     if target.startswith(("http://", "https://")):
         return nullcontext(open_address(target))
+    if "://" in target:
+        raise DeskError(_("{address} cannot be read: an address begins with http:// or https://").format(address=target))
     path = Path(target)
+    if Home(path).ledger.is_file():
+        path = Home(path).ledger
     return nullcontext(open_folder(path)) if path.is_dir() else open_archive(path)
 
 
@@ -186,9 +229,12 @@ def _policy(path: Path) -> "Policy":
     from chain.policy import POLICY_MAX_BYTES, parse_policy
 
     try:
-        return parse_policy(_read(path, POLICY_MAX_BYTES))
+        policy = parse_policy(_read(path, POLICY_MAX_BYTES))
     except NoteError as error:
         raise DeskError(_("{path} is not a trust file: {why}").format(path=path, why=error)) from error
+    if not policy.logs:
+        raise DeskError(_("{path} pins no ledger: give it a line `log` with the ledger's key").format(path=path))
+    return policy
 
 
 def _balances(path: Path) -> dict[str, tuple[int, int]]:
@@ -203,7 +249,7 @@ def _balances(path: Path) -> dict[str, tuple[int, int]]:
     raw = _read(path, 2**30)
     try:
         found = msgspec.json.decode(raw, type=list[Published] | Published)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise DeskError(_("{path} does not hold balances: {why}").format(path=path, why=error)) from error
     return {item.account: (item.balance, item.held) for item in (found if isinstance(found, list) else [found])}
 
@@ -232,22 +278,3 @@ def _proven_object(proven: "Proven") -> dict[str, Any]:
     if proven.balance is not None:
         return found | {"balance": msgspec.to_builtins(proven.balance)}
     return found | {"entry": msgspec.to_builtins(proven.entry)}
-
-
-def _proven_lines(proven: "Proven") -> Iterator[str]:
-    from chain.fields import format_time
-    from web.text import whole_amount
-
-    yield _("PROVEN by the log {origin}, of {size} entries:").format(
-        origin=proven.checkpoint.origin, size=proven.checkpoint.size
-    )
-    at, leaf = format_time(proven.at), proven.balance
-    if leaf is None:
-        yield "  " + _("entry {index}, {kind}, stated at {at}").format(
-            index=proven.index, kind=proven.entry.kind, at=at
-        )
-        return
-    balance, held = (whole_amount(count, leaf.unit) for count in (leaf.balance, leaf.held))
-    yield "  " + _("account {account} had {balance}, and {held} held, at {at}").format(
-        account=leaf.account, balance=balance, held=held, at=at
-    )

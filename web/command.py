@@ -15,6 +15,7 @@ import functools
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ DONE, WRONG = 0, 1
 
 OPTIONS = "huzhu.options"
 CLOCK_AHEAD_MAX = datetime.timedelta(minutes=5)
+NEGATIVE = re.compile(r"-\d+")
+PATH = "PATH"
+UNBROKEN_HYPHEN = "\u2011"
 CHINESE_HELP_COLUMNS = 56
 """Characters in a line of help; a Chinese one is two columns wide."""
 
@@ -68,8 +72,42 @@ class Translated:
         return self._msgid
 
 
+class Formatter(click.HelpFormatter):
+    """Writes help in which no word is broken at its hyphen: `./huzhu-home` can be copied from it."""
+
+    def write(self, string: str) -> None:
+        super().write(string.replace(UNBROKEN_HYPHEN, "-"))
+
+    def write_text(self, text: str) -> None:
+        super().write_text(text.replace("-", UNBROKEN_HYPHEN))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], *args: Any, **more: Any) -> None:
+        super().write_dl([(term, text.replace("-", UNBROKEN_HYPHEN)) for term, text in rows], *args, **more)
+
+
+class Context(click.Context):
+    """A command at work, with help of our form."""
+
+    formatter_class = Formatter
+
+
 class TranslatedCommand(Translated, click.Command):
     """What a command and a group of them have in common."""
+
+    context_class = Context
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            number = next((word for word in words if NEGATIVE.fullmatch(word)), None)
+            if number is None or not NEGATIVE.fullmatch(error.option_name):
+                raise
+            for param in self.params:
+                if isinstance(param, click.Argument) and isinstance(param.type, Number):
+                    param.type.convert(number, param, ctx)
+            raise
 
     def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - click's signature
         return (self.help or "").partition("\n")[0].rstrip(".。")
@@ -112,6 +150,26 @@ class Moment(click.ParamType[Any]):
         return moment
 
 
+class Number(click.IntRange):
+    """A whole number from ``min`` on, up to ``max`` where there is one."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return "NUMBER" if isinstance(param, click.Option) else super().get_metavar(param, ctx)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(_("{value!r} is not a whole number").format(value=value), param, ctx)
+        least, most = self.min or 0, self.max
+        if number < least or (most is not None and number > most):
+            text = _("it must be {least} or more, not {value}")
+            if most is not None:
+                text = _("it must be from {least} to {most}, not {value}")
+            self.fail(text.format(least=least, most=most, value=number), param, ctx)
+        return number
+
+
 class Cell(click.ParamType[Any]):
     """What a cell of a day sheet may hold, by the function of ``web.daysheet`` that reads it."""
 
@@ -146,6 +204,7 @@ def place_options() -> list[click.Parameter]:
         common_option(
             "--home",
             type=click.Path(path_type=Path),
+            metavar=PATH,
             help=marked("The node's folder; HUZHU_HOME does the same (default: ./huzhu-home)."),
         ),
         common_option(i18n.OPTION, type=click.Choice(i18n.LANGUAGES), help=marked("Chinese or English.")),
@@ -158,6 +217,7 @@ def key_options() -> list[click.Parameter]:
         common_option(
             "--passphrase-file",
             type=click.Path(path_type=Path),
+            metavar=PATH,
             help=marked("File whose first line opens the keys; HUZHU_PASSPHRASE holds the passphrase itself."),
         )
     ]
@@ -170,16 +230,24 @@ def time_options() -> list[click.Parameter]:
 
 def signer_options() -> list[click.Parameter]:
     """What every command takes that signs for people."""
-    return [
-        common_option("--clerk", metavar="KEYID", help=marked("The clerk's key that signs (default: the first kept).")),
-        common_option(
-            "--member",
-            "members",
-            metavar="KEYID",
-            multiple=True,
-            help=marked("A member's key that signs; can be repeated (default: the first kept)."),
-        ),
-    ]
+    text = marked("A member's key that signs; can be repeated (default: the first kept, as many as must sign).")
+    clerk = marked("The clerk's key that signs (default: the first kept).")
+    return [common_option("--clerk", metavar="KEYID", help=clerk), _member_option(text)]
+
+
+def two_members_options() -> list[click.Parameter]:
+    """What a command takes that two members sign, and no clerk."""
+    return [_member_option(marked("A member's key that signs; two must (default: the first two kept)."))]
+
+
+def neutral_members_options() -> list[click.Parameter]:
+    """The same where they must have had no part in what is decided."""
+    text = marked("A member's key that signs; two must (default: two kept ones that had no part in the record).")
+    return [_member_option(text)]
+
+
+def _member_option(text: str) -> Option:
+    return common_option("--member", "members", metavar="KEYID", multiple=True, help=text)
 
 
 def json_options() -> list[click.Parameter]:
@@ -191,6 +259,8 @@ Options = Callable[[], list[click.Parameter]]
 READS = (json_options,)
 SEALS = (time_options, key_options)
 WRITES = (json_options, time_options, signer_options, key_options)
+WRITES_OF_TWO = (json_options, time_options, two_members_options, key_options)
+WRITES_OF_NEUTRALS = (json_options, time_options, neutral_members_options, key_options)
 """Common options by what a command does."""
 
 
@@ -253,6 +323,9 @@ class Program(Group):
 
     def _run(self, name: str, words: list[str], **extra: Any) -> Any:
         """Understand the words and do it; answers what the command answers."""
+        from web.problems import check_words
+
+        check_words(words)
         with self.make_context(name, words, **extra) as context:
             return self.invoke(context)
 
@@ -291,7 +364,18 @@ def file_argument(name: str) -> Decorator:
 
 def file_option(*names: str, **settings: Any) -> Decorator:
     """Declare an option that is a file's path."""
-    return option(*names, type=click.Path(path_type=Path), **settings)
+    return option(*names, type=click.Path(path_type=Path), metavar=PATH, **settings)
+
+
+def parse_account_or_system(cell: str) -> str:
+    """An account number, with the leading zeros that it may have lost; or the name of a system account."""
+    from web.daysheet import parse_account
+    from web.text import OTHERS
+
+    return cell if cell in OTHERS else parse_account(cell)
+
+
+ANY_ACCOUNT = Cell("ACCOUNT", parse_account_or_system)
 
 
 @contextmanager

@@ -21,22 +21,35 @@ from ledger.bodies import (
     Service,
 )
 from ledger.parameters import CATEGORIES, format_parameters
-from web.command import READS, WRITES, Cell, Command, Group, argument, file_option, option, pass_session
+from web.command import (
+    READS,
+    WRITES,
+    WRITES_OF_NEUTRALS,
+    WRITES_OF_TWO,
+    Cell,
+    Command,
+    Group,
+    Number,
+    argument,
+    file_option,
+    option,
+    pass_session,
+)
 from web.daysheet import PAYERS, interval, local_midnight, parse_account, parse_clock, parse_code, parse_date
 from web.desk import DeskNode
 from web.founding import override, read_overrides
 from web.i18n import marked
 from web.keyring import Keyring, Pair, Plan
 from web.problems import DeskError
-from web.session import Session
+from web.session import Session, known_index
 from web.table import hash_file
 
 ACCOUNT = Cell("ACCOUNT", parse_account)
 CODE = Cell("CODE", parse_code)
 DATE = Cell("DATE", parse_date)
 CLOCK = Cell("HH:MM", parse_clock)
-MINUTES = click.IntRange(min=1)
-INDEX = click.IntRange(min=0)
+MINUTES = Number(min=1)
+INDEX = Number(min=0)
 MINUTE = datetime.timedelta(minutes=1)
 BY_HELP = marked("The person's own key signs, and nobody else: its file, or its id where it is kept here.")
 
@@ -59,7 +72,7 @@ BY_HELP = marked("The person's own key signs, and nobody else: its file, or its 
 @file_option("--paper", help=marked("Scan of the signed sheet; its hash is the evidence."))
 @option("--confirm", metavar="KEY", help=marked("The recipient's key signs beside: its file, or its id if kept here."))
 @option("--by", metavar="KEY", help=marked("The volunteer's own key signs in place of clerk and member."))
-@option("--rating", type=click.IntRange(1, 5), help=marked("What the recipient says of it."))
+@option("--rating", type=Number(1, 5), help=marked("What the recipient says of it."))
 @option("--group", help=marked("Name of the group that came."))
 @pass_session
 def record(
@@ -87,7 +100,7 @@ def record(
             return keyring.clerk_and_members()
         return Pair(keyring.clerk() if by is None else session.person_key(by), (session.person_key(confirm),))
 
-    evidence = Evidence(form="signed") if paper is None else Evidence(form="paper", hash=hash_file(paper)[0])
+    evidence = Evidence(form="signed") if paper is None else Evidence(form="paper", hash=hash_file(paper))
     return session.write(plan, lambda node: _service(node, provider, recipient, evidence, **told))
 
 
@@ -135,19 +148,19 @@ def opening(session: Session, account: str, minutes: int, source: Path) -> int:
 
     Only before the first service.
     """
-    return session.write(Keyring.opening, Opening(account=account, minutes=minutes, source=hash_file(source)[0]))
+    return session.write(Keyring.opening, Opening(account=account, minutes=minutes, source=hash_file(source)))
 
 
-@click.command(cls=Command, example="huzhu reverse 17 --reason 记错了人", takes=WRITES)
+@click.command(cls=Command, example="huzhu reverse 17 --reason 记错了人", takes=WRITES_OF_TWO)
 @argument("index", type=INDEX)
 @option("--reason", required=True, help=marked("Why."))
 @pass_session
 def reverse(session: Session, index: int, reason: str) -> int:
     """Take an entry back.
 
-    The hours of the entry at INDEX go where they came from; both entries stay on the ledger.
+    The hours of the entry at INDEX go where they came from; both entries stay on the ledger. Two members sign.
     """
-    return session.write(Keyring.together, Reverse(index=index, reason=reason))
+    return session.write(Keyring.together, lambda node: Reverse(index=known_index(node, index), reason=reason))
 
 
 @click.command(cls=Command, example="huzhu dispute 17 12345676 --ground 没有来过", takes=WRITES)
@@ -161,10 +174,14 @@ def dispute(session: Session, index: int, party: str, ground: str, by: str | Non
 
     PARTY is one of the two people of the service at INDEX.
     """
-    return session.write(_person_or_clerk(session, by), Dispute(ground=ground, index=index, party=party))
+
+    def body(node: DeskNode) -> Dispute:
+        return Dispute(ground=ground, index=known_index(node, index), party=party)
+
+    return session.write(_person_or_clerk(session, by), body)
 
 
-@click.command(cls=Command, example="huzhu resolve 18 upheld --reason 核实", takes=WRITES)
+@click.command(cls=Command, example="huzhu resolve 18 upheld --reason 核实", takes=WRITES_OF_NEUTRALS)
 @argument("index", type=INDEX)
 @argument("outcome", type=click.Choice(["upheld", "rejected"]))
 @option("--reason", required=True, help=marked("Why."))
@@ -175,9 +192,10 @@ def resolve(session: Session, index: int, outcome: Literal["upheld", "rejected"]
     INDEX is that of the dispute. Two members sign who had no part in recording the service.
     """
     with session.writing() as (node, keyring):
-        pair = keyring.together(without=_recorders(node, index))
+        pair = keyring.together(without=_recorders(node, known_index(node, index)))
         body = Resolve(index=index, outcome=outcome, reason=reason)
         (result,) = node.write(pair.author, pair.beside, [body], session.at)
+        session.say_result_time(node, result)
     return session.report(result, body)
 
 
@@ -254,7 +272,7 @@ def _person_or_clerk(session: Session, by: str | None) -> Plan:
 def _recorders(node: DeskNode, index: int) -> set[str]:
     """The people who recorded and certified the service that a dispute is about."""
     roster = node.state.roster.keys
-    body = node.entry(index).body if index < node.store.size else None
+    body = node.entry(index).body
     if not isinstance(body, Dispute):
         return set()
     entry = node.entry(body.index)
@@ -265,6 +283,6 @@ def _parse_setting(word: str) -> tuple[str, Any]:
     name, _equals, value = word.partition("=")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         example = "posting_days=7"
         raise DeskError(_("{word} sets no parameter: write {example}").format(word=word, example=example)) from None

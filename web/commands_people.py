@@ -1,7 +1,7 @@
 """Commands about people: their keys (``huzhu key`` is in ``cli``), accounts, credentials and kin."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from gettext import gettext as _
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,6 +20,7 @@ from store.keyfiles import write_key
 from web.command import (
     READS,
     WRITES,
+    WRITES_OF_TWO,
     Cell,
     Command,
     Group,
@@ -48,8 +49,9 @@ from web.people import (
     update_of,
 )
 from web.problems import DeskError
-from web.session import Session, new_key, now
-from web.text import columns, plain_balance
+from web.session import Session, new_key, now, say
+from web.telling import account_lines
+from web.text import columns, named_role, plain_balance
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,7 +78,7 @@ def key_new(session: Session, role: str, output: Path | None) -> None:
         session.home.signing_key(session.home.keys / NODE_KEY, passphrase)
         session.home.add_key(role, made, passphrase)
     public = format_base64(made.public)
-    session.print({"key": made.id, "role": role, "public": public}, [f"{made.id}  {role}  {public}"])
+    session.print({"key": made.id, "role": role, "public": public}, [f"{made.id}  {named_role(role)}  {public}"])
 
 
 @click.command("list", cls=Command, example="huzhu key list", takes=READS)
@@ -100,7 +102,9 @@ def key_list(session: Session) -> None:
     rows = [[_("key"), _("role"), _("account"), _("state"), _("kept here")]]
     for line in plain:
         state = _("counts") if line["counts"] else _("counts no more")
-        rows.append([line["key"], line["role"], line["account"] or "", state, _("yes") if line["kept"] else ""])
+        rows.append(
+            [line["key"], named_role(line["role"]), line["account"] or "", state, _("yes") if line["kept"] else ""]
+        )
     session.print(plain, columns(rows))
 
 
@@ -144,19 +148,31 @@ def person() -> None:
 @person.command("import", example="huzhu person import people.csv", takes=WRITES)
 @file_argument("file")
 @option("--issuer", default=ISSUER, help=marked("Who issued the credentials in the file."))
+@option("--again", is_flag=True, help=marked("Open everybody once more, although the file was imported already."))
 @pass_session
-def person_import(session: Session, file: Path, issuer: str) -> int:
+def person_import(session: Session, file: Path, issuer: str, again: bool) -> int:
     """Open many accounts, with the credentials and kin they name.
 
     The first line names the columns: account, name, born, roles, guardian, phone, address, care_level, funded,
-    credentials, kin. Numbers that are given stay, missing ones are drawn; they are printed with their line. What is
-    personal is used to derive what the ledger needs, and written nowhere.
+    credentials, kin. Numbers that are given stay, missing ones are drawn; NAME.accounts.csv beside the file then says
+    which line has which. What is personal is used to derive what the ledger needs, and written nowhere, but for rows
+    that are refused: those stand in NAME.refused.csv, with the reason, and the exit status is 1. Mended, they can be
+    imported from there; what is open already is not opened twice.
     """
     with session.writing() as (node, keyring):
-        summary = import_people(node, keyring, file, session.at or now(), session.at, issuer)
+        summary = import_people(node, keyring, file, session.at or now(), session.at, issuer, again=again)
     session.print(_plain_summary(summary), _summary_lines(summary))
+    if summary.drawn:
+        if summary.accounts_file is None:
+            for line, number in summary.drawn:
+                say(f"{line}  {number}")
+        else:
+            say(_("the numbers that were drawn are in {path}").format(path=summary.accounts_file))
     session.say_ignored(summary.ignored)
-    return session.report_refused(summary.outcomes, summary.refused_file)
+    status = session.report_refused(summary.outcomes, summary.refused_file)
+    if summary.unkept is not None:
+        raise summary.unkept
+    return status
 
 
 def described(function: F) -> F:
@@ -241,7 +257,8 @@ def person_show(session: Session, account: str) -> None:
     with session.reading() as node:
         found = session_account(node, account)
         plain = plain_balance(session.known(node.balance(account), account)) | _plain_account(found)
-    session.print(plain, columns([[name, str(value)] for name, value in plain.items()]))
+        lines = account_lines(session.known(node.balance(account), account), found)
+    session.print(plain, lines)
 
 
 @click.group(cls=Group)
@@ -274,7 +291,7 @@ def credential() -> None:
     """Grant and revoke credentials."""
 
 
-@credential.command("grant", example="huzhu credential grant 12345676 legal --issuer 司法局", takes=WRITES)
+@credential.command("grant", example="huzhu credential grant 12345676 legal --issuer 司法局", takes=WRITES_OF_TWO)
 @argument("account", type=ACCOUNT)
 @argument("scope", type=CODE)
 @option("--issuer", required=True, help=marked("Who examined the person."))
@@ -286,7 +303,7 @@ def credential_grant(session: Session, account: str, scope: str, issuer: str, un
     return session.write(Keyring.together, body)
 
 
-@credential.command("revoke", example="huzhu credential revoke 12345676 legal --reason expired", takes=WRITES)
+@credential.command("revoke", example="huzhu credential revoke 12345676 legal --reason expired", takes=WRITES_OF_TWO)
 @argument("account", type=ACCOUNT)
 @argument("scope", type=CODE)
 @option("--reason", required=True, help=marked("Why."))
@@ -338,22 +355,38 @@ def _plain_account(account: Account) -> dict[str, Any]:
 def _plain_summary(summary: PeopleSummary) -> dict[str, Any]:
     return {
         "rows": summary.rows,
-        "opened": [{"line": line, "account": account} for line, account in summary.opened],
+        "opened": _plain_accounts(summary.opened),
+        "partly_opened": _plain_accounts(summary.partly),
+        "completed": summary.completed,
         "refused": summary.refused,
         "credentials": summary.credentials,
         "kin": summary.kin,
         "outcomes": dict(sorted(summary.outcomes.items())),
+        "accounts_file": None if summary.accounts_file is None else str(summary.accounts_file),
         "refused_file": None if summary.refused_file is None else str(summary.refused_file),
     }
 
 
+def _plain_accounts(accounts: Iterable[tuple[int, str]]) -> list[dict[str, Any]]:
+    return [{"line": line, "account": account} for line, account in accounts]
+
+
 def _summary_lines(summary: PeopleSummary) -> list[str]:
-    first = _("{rows} rows: {opened} accounts opened, {refused} refused; {credentials} credentials, {kin} kin").format(
+    first = _(
+        "rows: {rows}; accounts opened: {opened}; refused: {refused}; credentials: {credentials}; kin: {kin}"
+    ).format(
         rows=summary.rows,
         opened=len(summary.opened),
         refused=summary.refused,
         credentials=summary.credentials,
         kin=summary.kin,
     )
-    drawn = [_("line {line}: {account}").format(line=line, account=account) for line, account in summary.drawn]
-    return [first, *drawn]
+    lines = [first]
+    if summary.completed:
+        text = _("rows completed, whose accounts were open already: {count}")
+        lines.append(text.format(count=summary.completed))
+    if summary.partly:
+        text = _("refused rows whose account is open, but not all that belongs to it: {count}")
+        lines.append(text.format(count=len(summary.partly)))
+    lines += [_("line {line}: {account}").format(line=line, account=account) for line, account in summary.drawn]
+    return lines

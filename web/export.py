@@ -7,11 +7,13 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from gettext import gettext as _
 from heapq import merge
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -37,23 +39,49 @@ from web.problems import DeskError
 from web.text import local_date
 
 CHECKPOINT = "checkpoint"
+STDOUT = "-"
 COMMODITIES = {MINUTE: "min", "fen": "fen"}
+
+
+def in_folder(path: Path) -> None:
+    """Raise DeskError where the folder of a file that is to be written is not there."""
+    if not path.parent.is_dir():
+        raise DeskError(_("there is no folder {folder}: make it first").format(folder=path.parent))
 
 
 def write_file(path: Path, raw: bytes) -> None:
     """Put a whole file in its place, with the folders above it; a crash leaves the old one or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    with _whole_file(path) as file:
+        file.write(raw)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to fill; it comes to stand at ``path`` where the block ends well. What fails is said of ``path``.
+
+    What stands there and is no file, as a pipe or a device, is written into; a link is followed.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(draft).unlink()
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                yield stream
+            return
+        path = path.resolve() if path.is_symlink() else path
+        handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            Path(draft).chmod(0o644)
+            Path(draft).replace(path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                Path(draft).unlink()
+            raise
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
         raise
 
 
@@ -61,6 +89,7 @@ def copy_archive(node: DeskNode, path: Path) -> None:
     """Copy the archive into a new file; raises DeskError where one is there already."""
     if not isinstance(node.store, SqliteStore):
         raise DeskError(_("this ledger is in memory only"))
+    in_folder(path)
     if path.exists():
         raise DeskError(_("{path} exists already: choose another name").format(path=path))
     node.store.copy_to(path)
@@ -105,9 +134,13 @@ def _exported_size(place: Path, store: LogStore, size: int) -> int:
 
 def write_journal(node: DeskNode, path: Path) -> None:
     """Write the journal to a file, or to stdout where the path is ``-``."""
-    with click.open_file(str(path), "w", encoding="utf-8", atomic=str(path) != "-") as file:
+    if str(path) == STDOUT:
         for line in journal_lines(node):
-            file.write(line + "\n")
+            click.echo(line)
+        return
+    in_folder(path)
+    with _whole_file(path) as file:
+        file.writelines(f"{line}\n".encode() for line in journal_lines(node))
 
 
 def journal_lines(node: DeskNode) -> Iterator[str]:

@@ -20,7 +20,7 @@ def read_overrides(path: Path) -> dict[str, Any]:
     """The JSON object in a file; raises DeskError."""
     try:
         plain = json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DeskError(_("{path} is not JSON: {error}").format(path=path, error=error)) from error
     if not isinstance(plain, dict):
         example = '{"posting_days":0}'

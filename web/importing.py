@@ -1,10 +1,10 @@
 """Day sheets onto the ledger: good rows in, refused ones back to the desk, and nothing twice.
 
-A file is read three times, never held: its hash, which is the evidence; where its rows are and of which dates; then the
-rows themselves, judged and signed by the node. A commit follows about every ``COMMIT_ROWS`` rows, so a crash leaves the
-first part of the file on the ledger. What is there already is found by the file's hash among the services of the
-providers it names: without a word about it (``Again.REFUSE``) such a file is not touched, ``Again.RESUME`` writes what
-is missing.
+A file is read four times, never held: its hash, which is the evidence; its encoding; where its rows are and of which
+dates; then the rows themselves, judged and signed by the node. A commit follows about every ``COMMIT_ROWS`` rows, so a
+crash leaves the first part of the file on the ledger. What is there already is found by the file's hash among the
+services of the providers it names: without a word about it (``Again.REFUSE``) such a file is not touched,
+``Again.RESUME`` writes what is missing.
 """
 
 import array
@@ -12,7 +12,7 @@ import datetime
 from base64 import b64encode
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Container, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum
@@ -32,7 +32,8 @@ from web.daysheet import BAD_ROW, COLUMNS, Misread, SheetReader, SheetRow
 from web.desk import DeskNode, refusal
 from web.keyring import Keyring, Pair
 from web.problems import DeskError
-from web.table import Record, RefusedRows, Table, hash_file, open_table
+from web.refused import RefusedRows
+from web.table import Record, Table, hash_file, open_table
 from web.text import sentence
 
 COMMIT_ROWS = 5_000
@@ -75,6 +76,8 @@ class ImportSummary:
     blocks: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     refused_file: Path | None = None
+    unkept: OSError | None = None
+    """Why the refused rows could not be kept, where that is so."""
     ignored: list[str] = field(default_factory=list)
     """Columns that mean nothing here."""
 
@@ -100,12 +103,12 @@ def import_sheets(
     node: DeskNode, keyring: Keyring, path: Path, order: ImportOrder, clock: Callable[[], Time], progress: Progress
 ) -> ImportSummary:
     """Write the rows of a day-sheet file; raises DeskError before anything is written where the file is of no use."""
-    paper_hash, is_plain = hash_file(path)
+    paper_hash = hash_file(path)
     with open_table(path, COLUMNS) as table:
         reader = SheetReader(table, paper_hash, node.state.utc_offset)
-        index = index_rows(table, reader, by_date=order.seal_by_date)
+        index = index_rows(table, reader, node.state.accounts, by_date=order.seal_by_date)
         recorded = _recorded(node, paper_hash, index, order.again, path)
-        with closing(RefusedRows(table, is_plain=is_plain)) as refused:
+        with closing(RefusedRows(table)) as refused:
             desk = _Import(node, keyring, order, refused, recorded, clock, progress)
             try:
                 desk.run(table, reader, index)
@@ -114,13 +117,18 @@ def import_sheets(
                     hint = _("{count} rows of the file are done; go on with --resume")
                     error.add_note(hint.format(count=desk.committed_rows))
                 raise
-            desk.summary.refused_file = refused.keep()
+            try:
+                refused.finish()
+                desk.summary.refused_file = refused.keep()
+            except OSError as error:
+                error.add_note(_("the rest of the file is done; import it with --resume to have the refused rows"))
+                desk.summary.unkept = error
             desk.summary.ignored = table.ignored
     return desk.summary
 
 
-def index_rows(table: Table, reader: SheetReader, *, by_date: bool) -> RowIndex:
-    """Go through a file once; 20 bytes a row are kept."""
+def index_rows(table: Table, reader: SheetReader, accounts: Container[str], *, by_date: bool) -> RowIndex:
+    """Go through a file once; 24 bytes a row are kept, and of the providers those that are among the accounts."""
     lines, offsets, days = array.array("q"), array.array("q"), array.array("q")
     providers = set()
     day = 0
@@ -131,7 +139,8 @@ def index_rows(table: Table, reader: SheetReader, *, by_date: bool) -> RowIndex:
             midnight = int(place[0].timestamp())
             is_rising = is_rising and midnight >= day
             day = midnight
-            providers.add(place[1])
+            if place[1] in accounts:
+                providers.add(place[1])
         lines.append(record.line)
         offsets.append(record.offset)
         days.append(day)
@@ -151,7 +160,7 @@ def recorded_services(
     """
     since = _first_index_after(node.state, min(filter(None, index.days), default=0))
     marker = b64encode(paper_hash)
-    for provider in index.providers & node.state.accounts.keys():
+    for provider in index.providers:
         for leg in node.legs(provider):
             if leg.entry_index >= since and marker in node.store.entry(leg.entry_index):
                 body = node.entry(leg.entry_index).body

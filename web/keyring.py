@@ -16,6 +16,7 @@ from ledger.roster import AUTHORITY, CLERK, MEMBER, STAFF, Key
 from ledger.state import State
 from store.home import KEY_FILE, Home
 from web.problems import DeskError
+from web.text import named_role
 
 TWO = 2
 
@@ -144,13 +145,13 @@ class Keyring:
             elif key_id in wanted:
                 raise DeskError(
                     _("{key} is no key of role {role} that counts now and is kept in {folder}").format(
-                        key=key_id, role=role, folder=self._home.keys
+                        key=key_id, role=named_role(role), folder=self._home.keys
                     )
                 )
         if len(chosen) < count:
             raise DeskError(
                 _("this needs keys of {count} people with the role {role}; {kept} are kept in {folder}").format(
-                    count=count, role=role, kept=len(chosen), folder=self._home.keys
+                    count=count, role=named_role(role), kept=len(chosen), folder=self._home.keys
                 )
             )
         return list(chosen.values())

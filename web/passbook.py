@@ -10,7 +10,7 @@ from ledger.bodies import AccountClose, Dispute, Donate, Gift, Grant, Opening, R
 from ledger.hours import payer_and_payee
 from web.desk import DeskNode
 from web.problems import DeskError
-from web.text import columns, hours_of, local_date, named_account, named_kind
+from web.text import SEAL_MOVES, columns, hours_of, local_date, named_account, named_kind
 
 MOVEMENTS = Service | Gift | Donate | Opening | Grant
 
@@ -91,7 +91,7 @@ def passbook_lines(lines: Sequence[PassbookLine]) -> list[str]:
     rows += [
         [
             line.date,
-            named_kind(line.kind),
+            _(SEAL_MOVES) if line.kind == SEAL else named_kind(line.kind),
             named_account(line.other or ""),
             f"{line.minutes:+d}" if line.minutes else "",
             f"{line.held:+d}" if line.held else "",

@@ -6,6 +6,10 @@ What is personal (name, birth date, phone, address, care level) serves only to d
 five-year band of birth, whether the person is a minor or may spend hours) and the hash of the dossier under a random
 salt; then it is forgotten, the salt too. All rows go onto the ledger in one commit: a file is imported whole or not at
 all, except for the rows that are refused.
+
+The numbers of the accounts that it opened then stand in ``NAME.accounts.csv`` (``line,account``), by which a second
+import of the file is noticed. A row whose account was opened, but not all that hangs on it, is refused with its number;
+when it comes back in ``NAME.refused.csv``, what is missing of its credentials and kin is added to that account.
 """
 
 import datetime
@@ -31,7 +35,9 @@ from ledger.state import Account
 from web.daysheet import BAD_ROW, parse_account, parse_code, parse_date
 from web.desk import DeskNode, refusal
 from web.keyring import Keyring, Pair
-from web.table import BadRowError, Record, RefusedRows, Table, hash_file, open_table, shown, trimmed
+from web.problems import DeskError
+from web.refused import ACCOUNT, Draft, RefusedRows, beside, format_row
+from web.table import BadRowError, Record, Table, open_table, shown, trimmed
 from web.text import sentence
 
 COLUMNS = (
@@ -55,7 +61,10 @@ FIRST_BIRTH_YEAR = 1880
 SALT_BYTES = 32
 DRAWS_MAX = 1_000
 LIST_MAX = 64
+PEOPLE_MAX = 100_000
+"""As many rows are held at once."""
 ISSUER = "people import"
+ACCOUNT_EXISTS = "account-exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +88,22 @@ class PeopleSummary:
     """What became of a file's rows; all of it is on disk."""
 
     rows: int = 0
+    """Those that were opened, completed or refused."""
     credentials: int = 0
     kin: int = 0
+    completed: int = 0
+    """Rows of accounts that an earlier import had opened."""
     opened: list[tuple[int, str]] = field(default_factory=list)
-    """Line and number of each account."""
+    """Line and number of each account of which nothing was refused."""
+    partly: list[tuple[int, str]] = field(default_factory=list)
+    """The same of accounts that are open, with something that hangs on them refused; so their rows are refused."""
     drawn: list[tuple[int, str]] = field(default_factory=list)
-    """Those of them whose number the file did not bring."""
+    """Those of both whose number the file did not bring."""
     outcomes: Counter[str] = field(default_factory=Counter)
+    accounts_file: Path | None = None
     refused_file: Path | None = None
+    unkept: OSError | None = None
+    """Why a file beside the one that was imported could not be kept, where that is so."""
     ignored: list[str] = field(default_factory=list)
     """Columns that mean nothing here."""
 
@@ -103,8 +120,16 @@ class _Row:
     record: Record
     person: Person
     number: str
+    earlier: str
+    """Why it was refused in an earlier import."""
+    is_open: bool = False
     outcome: str = ""
     reason: str = ""
+
+    @property
+    def line_and_number(self) -> tuple[int, str]:
+        """As a summary has them."""
+        return self.record.line, self.number
 
 
 def import_people(
@@ -114,44 +139,85 @@ def import_people(
     now: Time,
     at: Time | None = None,
     issuer: str = ISSUER,
+    *,
+    again: bool = False,
 ) -> PeopleSummary:
-    """Open the accounts in a file; raises DeskError where the file is of no use, and then nothing is written."""
-    _hash, is_plain = hash_file(path)
+    """Open the accounts in a file; raises DeskError where the file is of no use, and then nothing is written.
+
+    Nor is it without ``again`` where the file was imported before.
+    """
+    accounts_path = beside(path, "accounts")
+    if accounts_path.exists() and not again:
+        raise DeskError(
+            _(
+                "{path} was imported already, see {accounts}: put new people into another file; "
+                "--again opens everybody once more"
+            ).format(path=path, accounts=accounts_path)
+        )
     today = (now + node.state.utc_offset).date()
-    with open_table(path, COLUMNS) as table, closing(RefusedRows(table, is_plain=is_plain)) as refused:
+    with (
+        open_table(path, COLUMNS) as table,
+        closing(RefusedRows(table)) as refused,
+        closing(Draft(accounts_path)) as accounts,
+    ):
         summary = PeopleSummary(ignored=table.ignored)
-        rows, bad = _read(table, today)
-        unread = len(bad)
+        rows = _read(table, today, summary, refused)
         desk = _PeopleDesk(node, keyring, at, today)
-        desk.number(rows)
-        desk.open(rows)
-        opened = [row for row in rows if not row.outcome]
-        summary.opened = [(row.record.line, row.number) for row in opened]
-        summary.drawn = [(row.record.line, row.number) for row in opened if not row.person.account]
-        summary.credentials = desk.grant(opened, issuer)
-        summary.kin = desk.link(opened)
-        bad += [(row.record, row.outcome, row.reason) for row in rows if row.outcome]
-        for record, outcome, reason in sorted(bad):
-            summary.outcomes[outcome] += 1
-            refused.add(record, outcome, reason)
-        summary.rows = len(rows) + unread
+        opened = desk.open(rows)
+        at_hand = [row for row in rows if row.is_open]
+        summary.credentials = desk.grant(at_hand, issuer)
+        summary.kin = desk.link(at_hand)
+        _sum_up(summary, rows, opened)
+        for row in rows:
+            if row.outcome:
+                refused.add(row.record, row.outcome, row.reason, row.number if row.is_open else None)
+        accounts.write(_format_accounts(opened))
+        accounts.finish()
+        refused.finish()
         node.commit()
-        summary.refused_file = refused.keep()
+        # Only names change from here on. A crash now leaves open accounts and no file that says so.
+        try:
+            if opened:
+                summary.accounts_file = accounts.place()
+            summary.refused_file = refused.keep()
+        except OSError as error:
+            error.add_note(_("the accounts are open nevertheless: do not import the file again"))
+            summary.unkept = error
     return summary
 
 
-def _read(table: Table, today: datetime.date) -> tuple[list[_Row], list[tuple[Record, str, str]]]:
-    """The rows that can be read, and those that cannot, with outcome and reason."""
+def _sum_up(summary: PeopleSummary, rows: Sequence[_Row], opened: Sequence[_Row]) -> None:
+    """Count what became of the rows that could be read."""
+    summary.rows += len(rows)
+    summary.outcomes.update(row.outcome for row in rows if row.outcome)
+    summary.opened = [row.line_and_number for row in opened if not row.outcome]
+    summary.partly = [row.line_and_number for row in opened if row.outcome]
+    summary.drawn = [row.line_and_number for row in opened if not row.person.account]
+    summary.completed = len(rows) - len(summary.opened) - sum(bool(row.outcome) for row in rows)
+
+
+def _format_accounts(opened: Sequence[_Row]) -> bytes:
+    """The file by which everybody's number is found: the line of the file that was imported, and the number."""
+    return b"".join(map(format_row, [("line", ACCOUNT), *(row.line_and_number for row in opened)]))
+
+
+def _read(table: Table, today: datetime.date, summary: PeopleSummary, refused: RefusedRows) -> list[_Row]:
+    """The rows that can be read; those that cannot are refused."""
     rows: list[_Row] = []
-    bad = []
     for record in table.records():
         try:
             person = parse_person(dict(zip(COLUMNS, table.cells(record), strict=True)), today)
+            earlier = table.earlier_outcome(record)
         except BadRowError as error:
-            bad.append((record, BAD_ROW, str(error)))
+            summary.rows += 1
+            summary.outcomes[BAD_ROW] += 1
+            refused.add(record, BAD_ROW, str(error))
             continue
-        rows.append(_Row(record, person, person.account))
-    return rows, bad
+        if len(rows) == PEOPLE_MAX:
+            text = _("{path} has more than {count} rows: divide it into several files")
+            raise DeskError(text.format(path=table.path, count=PEOPLE_MAX))
+        rows.append(_Row(record, person, person.account, earlier))
+    return rows
 
 
 class _PeopleDesk:
@@ -163,7 +229,19 @@ class _PeopleDesk:
         self._at = at
         self._today = today
 
-    def number(self, rows: Sequence[_Row]) -> None:
+    def open(self, rows: Sequence[_Row]) -> list[_Row]:
+        """Open the accounts that no earlier import has opened; answers those."""
+        accounts = self._node.state.accounts
+        for row in rows:
+            row.is_open = row.number in accounts and _was_opened(row, accounts[row.number])
+        new = [row for row in rows if not row.is_open]
+        self._number(rows)
+        self._open(new)
+        for row in new:
+            row.is_open = not row.outcome
+        return [row for row in new if row.is_open]
+
+    def _number(self, rows: Sequence[_Row]) -> None:
         """Draw a number for each row that brings none."""
         taken = set(self._node.state.accounts) | {row.number for row in rows}
         for row in rows:
@@ -171,8 +249,8 @@ class _PeopleDesk:
                 row.number = draw_number(taken.__contains__)
                 taken.add(row.number)
 
-    def open(self, rows: Sequence[_Row]) -> None:
-        """Open the accounts, guardians before those they answer for."""
+    def _open(self, rows: Sequence[_Row]) -> None:
+        """Open accounts, guardians before those they answer for."""
         for is_minor in (False, True):
             for is_funded in (False, True):
                 group = [
@@ -185,22 +263,25 @@ class _PeopleDesk:
                     self._write(self._keyring.account(is_funded), list(zip(group, bodies, strict=True)), "")
 
     def grant(self, rows: Sequence[_Row], issuer: str) -> int:
-        """Grant the credentials; answers how many."""
+        """Grant the credentials that are missing; answers how many."""
+        accounts = self._node.state.accounts
         wanted: list[tuple[_Row, Body]] = [
             (row, CredentialGrant(account=row.number, issuer=issuer, scope=scope))
             for row in rows
             for scope in row.person.scopes
+            if scope not in accounts[row.number].credentials
         ]
         return self._write(self._keyring.together(), wanted, _("the credential")) if wanted else 0
 
     def link(self, rows: Sequence[_Row]) -> int:
-        """Link kin, each pair once; answers how many."""
+        """Link kin who are not linked yet, each pair once; answers how many."""
+        accounts = self._node.state.accounts
         linked = set()
         wanted: list[tuple[_Row, Body]] = []
         for row in rows:
             for relation, relative in row.person.kin:
                 pair = frozenset((row.number, relative))
-                if pair not in linked:
+                if pair not in linked and relative not in accounts[row.number].kin:
                     linked.add(pair)
                     wanted.append((row, KinLink(person=row.number, relation=relation, relative=relative)))
         return self._write(self._keyring.clerk_and_members(), wanted, _("the kin")) if wanted else 0
@@ -233,6 +314,11 @@ class _PeopleDesk:
                     else text
                 )
         return count
+
+
+def _was_opened(row: _Row, account: Account) -> bool:
+    """Whether an account is that of a row which was refused for something else; it might be somebody else's."""
+    return row.earlier not in ("", ACCOUNT_EXISTS) and account.band == band_of(row.person.born)
 
 
 def open_body(person: Person, number: str, today: datetime.date) -> AccountOpen:

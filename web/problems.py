@@ -3,14 +3,18 @@
     DeskError    what this folder finds wrong with what people gave it: a file, a key, a word on the command line
 
 Everything else that is expected (a full disk, a wrong passphrase, another process at work) comes from the parts below
-with a sentence of its own. Our own bug is not expected: it shows its traceback.
+with a sentence of its own. Our own bug is not expected: it is one line too, and HUZHU_DEBUG shows its traceback.
 """
 
 import errno
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from gettext import gettext as _
 
 import click
@@ -18,12 +22,17 @@ import click
 EXPECTED = (
     ("node", "NodeError"),
     ("store.log", "StoreError"),
+    ("verify.source", "SourceError"),
     ("chain.errors", "ChainError"),
     ("sqlite3", "Error"),
 )
 """The errors of the parts below, by module: one that was never imported was never raised."""
 
 FAILED = 2
+DEBUG_VARIABLE = "HUZHU_DEBUG"
+UNEXPECTED_MAX_CHARACTERS = 200
+ENDS = ("?", "？", ")", "）")
+"""After these a sentence is over."""
 
 
 class DeskError(Exception):
@@ -32,11 +41,13 @@ class DeskError(Exception):
 
 def ending(run: Callable[[], object]) -> int:
     """Run a command and answer its exit status, with a line on stderr where it could not run."""
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        status = run()
+        with _termination_as_interrupt():
+            status = run()
         sys.stdout.flush()
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -52,10 +63,21 @@ def ending(run: Callable[[], object]) -> int:
     except OSError as error:
         return _piped() if error.errno == errno.EPIPE else _failed(_of_system(error), error)
     except Exception as error:
-        if not is_expected(error):
-            raise
-        return _failed(str(error), error)
+        return _failed(str(error) if is_expected(error) else _unexpected(error), error)
     return status if isinstance(status, int) else 0
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raise DeskError where a word of the command line is of bytes that are no text."""
+    for number, word in enumerate(words, start=1):
+        if not is_text(word):
+            text = _("word {number} of the command line is not UTF-8 text: {word}")
+            raise DeskError(text.format(number=number, word=_printable(word[:UNEXPECTED_MAX_CHARACTERS])))
+
+
+def is_text(word: str) -> bool:
+    """Whether a word of the system's has no bytes that are not text (Python makes surrogates of them)."""
+    return word.isascii() or not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def is_expected(error: Exception) -> bool:
@@ -70,6 +92,8 @@ def _usage(error: click.UsageError) -> str:
     if error.ctx is None:
         return message
     command = error.ctx.command_path
+    if message.endswith(ENDS):
+        return _("{message} See `{command} --help`.").format(message=message, command=command)
     return _("{message}; see `{command} --help`").format(message=message.rstrip(".。"), command=command)
 
 
@@ -84,8 +108,50 @@ def _of_system(error: OSError) -> str:
 def _failed(message: str, error: BaseException | None = None) -> int:
     """One line, with what was noted on the way up; status 2."""
     notes = getattr(error, "__notes__", ())
-    click.echo("huzhu: " + " ".join("; ".join((message, *notes)).split()), err=True)
+    with suppress(OSError, ValueError):
+        click.echo("huzhu: " + _printable(" ".join("; ".join((message, *notes)).split())), err=True)
     return FAILED
+
+
+def _unexpected(error: Exception) -> str:
+    """What to say of our own bug."""
+    if os.environ.get(DEBUG_VARIABLE):
+        with suppress(OSError, ValueError):
+            traceback.print_exception(error)
+    try:
+        told = " ".join(str(error).split())[:UNEXPECTED_MAX_CHARACTERS]
+    except Exception:
+        told = ""
+    text = _("unexpected error in this program: {type}: {text}; please report it")
+    return text.format(type=type(error).__name__, text=_printable(told))
+
+
+def _printable(text: str) -> str:
+    """A text for a terminal: control characters and surrogates escaped."""
+    if text.isprintable():
+        return text
+    escaped = (each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(escaped)
+
+
+def _open_missing_streams() -> None:
+    """Where the program was started with a standard stream closed, nothing else may take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as the process
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that it leaves no drafts behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _piped() -> int:

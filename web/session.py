@@ -16,22 +16,22 @@ import click
 
 from chain.encoding import format_base64
 from chain.entry import Body
-from chain.fields import KEY_ID, Time
+from chain.fields import KEY_ID, Time, format_time
 from chain.keys import SEED_BYTES, SigningKey
-from ledger.bodies import AccountOpen
+from ledger.bodies import AccountOpen, Resolve
 from store.home import Home
+from store.keyfiles import KEY_FILE_MAX_BYTES
 from web.command import DONE, WRONG
 from web.desk import Accepted, Balance, DeskNode, OpenNode, Result, refusal
-from web.export import write_file
+from web.export import STDOUT, in_folder, write_file
 from web.keyring import Keyring, Plan
-from web.problems import DeskError
-from web.text import sentence
+from web.problems import DeskError, is_text
+from web.text import NO_NEUTRAL_PART, sentence
 
 if TYPE_CHECKING:
     from web.importing import ImportSummary
 
 DEFAULT_HOME = "huzhu-home"
-STDOUT = "-"
 HOME_VARIABLE, PASSPHRASE_VARIABLE = "HUZHU_HOME", "HUZHU_PASSPHRASE"
 PASSPHRASE_MAX_BYTES = 4_096
 
@@ -58,7 +58,10 @@ class Session:
     @property
     def home(self) -> Home:
         """Where the node lives."""
-        return Home(self.settings.home or Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME))
+        named = os.environ.get(HOME_VARIABLE) or DEFAULT_HOME
+        if self.settings.home is None and not is_text(named):
+            raise DeskError(_("the variable {name} is not UTF-8 text").format(name=HOME_VARIABLE))
+        return Home(self.settings.home or Path(named))
 
     @property
     def at(self) -> Time | None:
@@ -87,14 +90,14 @@ class Session:
         """What opens the keys: from the file, the environment or, where a key asks for it, the terminal."""
         given = self.given_passphrase()
         if given is None and is_terminal() and any(map(_is_encrypted, self.home.keys.glob("*.pem"))):
-            given = click.prompt(_("Passphrase"), hide_input=True, err=True).encode()
+            given = click.prompt(_("Passphrase"), hide_input=True, err=True).encode(errors="surrogateescape")
         return given
 
     def given_passphrase(self) -> bytes | None:
         """The passphrase from the file or the environment; None where neither is there."""
         path = self.settings.passphrase_file
         if path is None:
-            return os.environ.get(PASSPHRASE_VARIABLE, "").encode() or None
+            return os.fsencode(os.environ.get(PASSPHRASE_VARIABLE, "")) or None
         with path.open("rb") as file:
             first = file.readline(PASSPHRASE_MAX_BYTES).rstrip(b"\r\n")
         if not first:
@@ -113,7 +116,7 @@ class Session:
                 confirmation_prompt=True,
                 err=True,
             )
-            given = asked.encode() or None
+            given = asked.encode(errors="surrogateescape") or None
         return given
 
     def person_key(self, key: str) -> SigningKey:
@@ -134,7 +137,19 @@ class Session:
             pair = plan(keyring)
             made = body if isinstance(body, Body) else body(node)
             (result,) = node.write(pair.author, pair.beside, [made], self.at)
+            self.say_result_time(node, result)
         return self.report(result, made)
+
+    def say_time(self, recorded: Time | None) -> None:
+        """Say which time was recorded, where it is another than the one that was asked for."""
+        if recorded is not None and self.at not in (None, recorded):
+            text = _("note: recorded at {time}, since nothing may be dated before what is on the ledger")
+            say(text.format(time=format_time(recorded)))
+
+    def say_result_time(self, node: DeskNode, result: Result) -> None:
+        """The same of what became of a statement."""
+        if self.at is not None and refusal(result) is None:
+            self.say_time(node.entry(cast(Accepted, result).index).at)
 
     def report(self, result: Result, body: Body) -> int:
         """Say what became of a statement: what is on the ledger on stdout, what is not on stderr."""
@@ -149,6 +164,8 @@ class Session:
             self.print(plain, lines)
             return DONE
         text = sentence(refused.outcome, refused.detail)
+        if isinstance(body, Resolve) and refused.outcome == "not-allowed":
+            text = _(NO_NEUTRAL_PART)
         self.print({"accepted": False, "outcome": refused.outcome, "detail": text}, [])
         if not self.settings.as_json:
             say(_("refused ({outcome}): {text}").format(outcome=refused.outcome, text=text))
@@ -168,7 +185,8 @@ class Session:
             },
             [
                 _(
-                    "{rows} rows: {accepted} accepted, {refused} refused, {skipped} there already; {blocks} blocks"
+                    "rows: {rows}; accepted: {accepted}; refused: {refused}; there already: {skipped}; "
+                    "blocks: {blocks}"
                 ).format(
                     rows=summary.rows,
                     accepted=summary.accepted,
@@ -179,7 +197,10 @@ class Session:
             ],
         )
         self.say_ignored(summary.ignored)
-        return self.report_refused(summary.outcomes, summary.refused_file)
+        status = self.report_refused(summary.outcomes, summary.refused_file)
+        if summary.unkept is not None:
+            raise summary.unkept
+        return status
 
     def say_ignored(self, columns: Sequence[str]) -> None:
         """Say which columns of a file meant nothing."""
@@ -188,17 +209,18 @@ class Session:
 
     def report_refused(self, outcomes: Counter[str], refused_file: Path | None) -> int:
         """Say which rows were refused, on stderr, and where they are."""
-        for outcome, count in sorted(outcomes.items()):
+        for outcome, count in sorted(outcomes.items(), key=lambda each: (-each[1], each[0])):
             say(f"{count:7}  {outcome}: {sentence(outcome)}")
         if refused_file is not None:
             say(_("the refused rows are in {path}: mend them there, and import that file").format(path=refused_file))
         return WRONG if outcomes else DONE
 
     def put(self, raw: bytes, output: Path | None) -> None:
-        """Write a file, or to stdout."""
+        """Write a file into a folder that is there, or to stdout."""
         if output is None or str(output) == STDOUT:
             sys.stdout.buffer.write(raw)
         else:
+            in_folder(output)
             write_file(output, raw)
 
     def known(self, balance: Balance | None, number: str) -> Balance:
@@ -236,6 +258,14 @@ def print_json(plain: Any) -> None:
     click.echo(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
 
 
+def known_index(node: DeskNode, index: int) -> int:
+    """An index that has an entry; raises DeskError where it has none."""
+    if not 0 <= index < node.store.size:
+        text = _("there is no entry {index}; the ledger has {size}")
+        raise DeskError(text.format(index=index, size=node.store.size))
+    return index
+
+
 def is_terminal() -> bool:
     """Whether somebody sits there who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
@@ -243,6 +273,7 @@ def is_terminal() -> bool:
 
 def _is_encrypted(path: Path) -> bool:
     try:
-        return b"ENCRYPTED" in path.read_bytes()
+        with path.open("rb") as file:
+            return b"ENCRYPTED" in file.read(KEY_FILE_MAX_BYTES)
     except OSError:
         return False

@@ -4,18 +4,16 @@
         for record in table.records():                 # never fails
             cells = table.cells(record)                # or BadRowError, which says why this row cannot be read
 
-UTF-8 (with or without BOM) or GB18030, row by row; comma, semicolon or tab, by the header line; LF or CRLF; cells in
-quotes may hold line ends. A row is read up to ``ROW_MAX_BYTES`` and ``ROW_MAX_LINES``; one that is longer, or whose
-quotes do not close, is bad, and reading goes on at the next line.
+UTF-8 (with or without BOM) or GB18030, one of them for the whole file (``choose_encoding``); comma, semicolon or tab,
+by the header line; LF or CRLF; cells in quotes may hold line ends. A row is read up to ``ROW_MAX_BYTES`` and
+``ROW_MAX_LINES``; one that is longer, or whose quotes do not close, is bad, and reading goes on at the next line.
 
-``RefusedRows`` writes what was not accepted beside the file. Cells stand there as they were, so that the file can be
-mended and read again; nothing in them is computed here, but a spreadsheet may take ``=1+1`` for a formula.
+A file with the columns ``REFUSED_COLUMNS`` is one that ``web.refused`` wrote, and somebody mended.
 """
 
+import codecs
 import csv
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from gettext import gettext as _
@@ -27,6 +25,7 @@ from web.problems import DeskError
 
 ROW_MAX_BYTES = 65_536
 ROW_MAX_LINES = 16
+COLUMNS_MAX = 256
 CELL_MAX_CHARACTERS = 64
 """Of the cells that mean something to the ledger."""
 SHOWN_CHARACTERS = 40
@@ -34,8 +33,10 @@ CHUNK_BYTES = 1 << 20
 DELIMITERS = (",", ";", "\t")
 BLANK = b' \t\r\n,;"'
 BOM = "\ufeff"
+ENCODINGS = ("UTF-8", "GB18030")
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-REFUSED_COLUMNS = ("line", "outcome", "reason")
+OUTCOME = "outcome"
+REFUSED_COLUMNS = ("line", OUTCOME, "reason")
 
 
 class BadRowError(ValueError):
@@ -56,25 +57,33 @@ class Table:
     def __init__(self, path: Path, file: BinaryIO, columns: Sequence[str]) -> None:
         """Reads the header; raises DeskError where it is not one with all the ``columns``."""
         self.path = path
+        self.encoding = choose_encoding(file)
         self._file = file
-        self._at = 0
+        self._at = file.seek(0)
         self._delimiter = ""
         head = self._read_head()
-        text = "" if head is None else _decode(head).removeprefix(BOM)
+        text = "" if head is None else self.decode(head).removeprefix(BOM)
         self._delimiter, self.header = _find_header(text, columns)
-        names = list(map(_plain, self.header))
+        self.names = names = list(map(_plain, self.header))
         self._check(names, columns)
         self._select = itemgetter(*map(names.index, columns))
-        self.ignored = [name for name in names if name and name not in columns]
+        self.was_refused = set(REFUSED_COLUMNS) <= set(names)
+        read = (*columns, *REFUSED_COLUMNS) if self.was_refused else columns
+        self.ignored = [name for name in names if name and name not in read]
         self._start, self._first_line = self._at, 1 + (head or b"").count(b"\n")
 
     def _read_head(self) -> bytes | None:
         head = self._read()
+        if head in (b"", codecs.BOM_UTF8):
+            raise DeskError(_("{path} is empty").format(path=self.path))
         if (head or b"").startswith(UTF16_BOMS):
             raise DeskError(_("{path} is UTF-16; save it as CSV UTF-8").format(path=self.path))
         return head
 
     def _check(self, names: list[str], columns: Sequence[str]) -> None:
+        if len(names) > COLUMNS_MAX:
+            text = _("{path} has {count} columns; at most {most} are read")
+            raise DeskError(text.format(path=self.path, count=len(names), most=COLUMNS_MAX))
         missing = [column for column in columns if column not in names]
         if missing:
             raise DeskError(
@@ -116,14 +125,22 @@ class Table:
         """All cells of a row, as many as the header has; raises BadRowError."""
         raw = record.raw
         if raw is None:
-            raise BadRowError(_("it is longer than {count} bytes").format(count=ROW_MAX_BYTES))
+            raise BadRowError(_("it is longer than {count} bytes, and not repeated here").format(count=ROW_MAX_BYTES))
         if b"\0" in raw:
             raise BadRowError(_("it holds a NUL byte"))
+        return self._fit(split_cells(self.decode(raw), self._delimiter))
+
+    def decode(self, raw: bytes) -> str:
+        """The text of a row; raises BadRowError."""
         try:
-            text = raw.decode()
+            return raw.decode(self.encoding)
         except UnicodeDecodeError:
-            text = _decode(raw)
-        return self._fit(split_cells(text, self._delimiter))
+            text = _("it cannot be read as {encoding}, the encoding of this file")
+            raise BadRowError(text.format(encoding=self.encoding)) from None
+
+    def earlier_outcome(self, record: Record) -> str:
+        """Why a row was refused before, in a file of refused rows; empty in any other. Raises BadRowError."""
+        return self.row(record)[self.names.index(OUTCOME)].strip() if self.was_refused else ""
 
     def _fit(self, cells: list[str]) -> list[str]:
         """As many cells as the header has: spreadsheets drop empty ones at the end, or add some."""
@@ -175,7 +192,7 @@ class Table:
         if not self._delimiter:
             return True
         try:
-            return bool(self._fit(split_cells(_decode(raw), self._delimiter)))
+            return bool(self._fit(split_cells(self.decode(raw), self._delimiter)))
         except BadRowError:
             return False
 
@@ -214,12 +231,32 @@ def split_cells(text: str, delimiter: str) -> list[str]:
     return rows[0] if rows else []
 
 
-def hash_file(path: Path) -> tuple[bytes, bool]:
-    """SHA-256 over a file's bytes, and whether it is plain UTF-8, without a BOM."""
+def choose_encoding(file: BinaryIO) -> str:
+    """The encoding of a whole file: UTF-8 where it has a BOM, or else that in which fewer of its rows cannot be read.
+
+    Where there are as many it is UTF-8; so it is UTF-8 if every row is, or else GB18030 if every row is. One row cannot
+    tell: ``券`` of GB18030 is ``ȯ`` of UTF-8. In a mixed file the rows of the other encoding are bad, or garbled where
+    they happen to be of both. Rows that are too long are bad anyway and do not count.
+    """
+    if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
+        return ENCODINGS[0]
+    file.seek(0)
+    unreadable = dict.fromkeys(ENCODINGS, 0)
+    for line in _lines(file):
+        if line.isascii():
+            continue
+        for encoding in ENCODINGS:
+            try:
+                line.decode(encoding)
+            except UnicodeDecodeError:
+                unreadable[encoding] += 1
+    return min(ENCODINGS, key=unreadable.__getitem__)
+
+
+def hash_file(path: Path) -> bytes:
+    """SHA-256 over a file's bytes."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-        file.seek(0)
-        return digest, _is_plain(file)
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def shown(cell: str) -> str:
@@ -234,81 +271,15 @@ def trimmed(cell: str) -> str:
     return cell.strip()
 
 
-class RefusedRows:
-    """The rows that were not accepted, in ``NAME.refused.csv`` beside ``NAME.csv``.
-
-    It appears whole when ``keep`` is called, in place of an older one; where nothing was refused, none is left.
-    """
-
-    def __init__(self, table: Table, *, is_plain: bool) -> None:
-        """With ``is_plain`` false it gets a BOM: the spreadsheet that made the table then reads this file too."""
-        self.path = table.path.with_name(f"{table.path.stem}.refused.csv")
-        self.count = 0
-        self._table = table
-        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
-        self._draft = Path(name)
-        encoding = "utf-8" if is_plain else "utf-8-sig"
-        self._file = os.fdopen(handle, "w", encoding=encoding, newline="", errors="replace")
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow([*REFUSED_COLUMNS, *table.header])
-
-    def add(self, record: Record, outcome: str, reason: str) -> None:
-        """One row that was not accepted."""
-        self.count += 1
-        try:
-            cells = self._table.row(record)
-        except BadRowError:
-            cells = _as_it_is(record.raw)
-        self._writer.writerow([record.line, outcome, reason, *cells])
-
-    def keep(self) -> Path | None:
-        """Put the file in its place; answers where, or None where nothing was refused."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        if self.count:
-            self._draft.replace(self.path)
-            return self.path
-        self.path.unlink(missing_ok=True)
-        return None
-
-    def close(self) -> None:
-        """Leave no draft behind."""
-        self._file.close()
-        with suppress(FileNotFoundError):
-            self._draft.unlink()
-
-
-def _as_it_is(raw: bytes | None) -> list[str]:
-    """A row that has no cells, as one cell; nothing of one that is too long."""
-    return [] if raw is None else [raw.decode(errors="replace").rstrip("\r\n").replace("\0", "\ufffd")]
-
-
-def _decode(raw: bytes) -> str:
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise BadRowError(_("it is neither UTF-8 nor GB18030"))
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file from where it stands, without those that are too long for a row."""
+    is_whole = True
+    while piece := file.readline(ROW_MAX_BYTES):
+        ends = len(piece) < ROW_MAX_BYTES or piece.endswith(b"\n")
+        if is_whole and ends:
+            yield piece
+        is_whole = ends
 
 
 def _plain(name: str) -> str:
     return name.strip().lower()
-
-
-def _is_plain(file: BinaryIO) -> bool:
-    import codecs
-
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    is_first = True
-    try:
-        while chunk := file.read(CHUNK_BYTES):
-            text = decoder.decode(chunk)
-            if is_first and text.startswith(BOM):
-                return False
-            is_first = False
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True

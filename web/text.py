@@ -80,19 +80,62 @@ OUTCOMES: dict[str, str] = {
 }
 """Each outcome (RULES §3) and each finding that can meet a writer, with a sentence for the person at the desk."""
 
+NO_NEUTRAL_PART = marked("whoever signs this had a part in recording the service, or is no member")
+"""What ``not-allowed`` means where a dispute is resolved."""
+
 KINDS: dict[str, str] = {
     "genesis": marked("beginning"),
-    "seal": marked("hours become free"),
+    "key_grant": marked("key granted"),
+    "key_revoke": marked("key revoked"),
+    "node_rotate": marked("node's key changed"),
+    "params": marked("parameters"),
+    "account_open": marked("account opened"),
+    "account_update": marked("account changed"),
     "account_close": marked("account closed"),
+    "credential_grant": marked("credential granted"),
+    "credential_revoke": marked("credential revoked"),
+    "kin_link": marked("kin linked"),
+    "kin_unlink": marked("kin unlinked"),
     "service": marked("service"),
     "gift": marked("gift"),
     "donate": marked("donation"),
     "opening": marked("from the old book"),
     "grant": marked("grant"),
     "reverse": marked("reversed"),
+    "dispute": marked("dispute"),
     "resolve": marked("dispute resolved"),
+    "seal": marked("seal"),
 }
-"""What a passbook calls the kinds that move hours."""
+"""What people call the kinds of entries."""
+
+SEAL_MOVES = marked("hours become free")
+"""What a passbook calls a seal."""
+
+ROLES: dict[str, str] = {
+    "node": marked("node"),
+    "clerk": marked("clerk"),
+    "member": marked("member"),
+    "authority": marked("authority"),
+    "assessor": marked("assessor"),
+    "volunteer": marked("volunteer"),
+    "recipient": marked("recipient"),
+    "guardian": marked("guardian"),
+}
+"""Whose key it is."""
+
+CATEGORIES: dict[str, str] = {
+    "emotional_comfort": marked("emotional comfort"),
+    "assistance": marked("assistance"),
+    "travel_companion": marked("travel companion"),
+    "culture_sports": marked("culture and sports"),
+    "health_science": marked("health education"),
+    "legal_aid": marked("legal aid"),
+    "training": marked("training"),
+    "fraud_prevention": marked("fraud prevention"),
+}
+"""The eight services."""
+
+HOLDERS: dict[str, str] = {"person": marked("person"), "institution": marked("institution")}
 
 STATUSES: dict[str, str] = {"open": marked("open"), "suspended": marked("suspended"), "closed": marked("closed")}
 
@@ -119,6 +162,16 @@ def sentence(outcome: str, detail: str = "") -> str:
 def named_kind(kind: str) -> str:
     """A kind in people's words."""
     return _(KINDS[kind]) if kind in KINDS else kind
+
+
+def named_role(role: str) -> str:
+    """A key's role in people's words."""
+    return _(ROLES[role]) if role in ROLES else role
+
+
+def named_category(category: str) -> str:
+    """A service in people's words."""
+    return _(CATEGORIES[category]) if category in CATEGORIES else category
 
 
 def named_account(number: str) -> str:

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,23 @@ def test_the_lock_goes_with_the_process_that_held_it(tmp_path: Path) -> None:
     assert ended.returncode == -9
     with open_home(home) as node:
         record(node, [service()])
+
+
+def test_a_lock_is_tried_again_as_long_as_somebody_waits(tmp_path: Path) -> None:
+    home = Home(village_home(tmp_path / "home"))
+    with home.lock(), pytest.raises(StoreError, match="another process writes"), home.lock([1, 2]):
+        pass
+    other = home.lock()
+    other.__enter__()
+
+    def waits() -> Iterator[None]:
+        yield
+        other.__exit__(None, None, None)
+        yield
+        raise AssertionError("it is free already")
+
+    with home.lock(waits()):
+        pass
 
 
 def test_where_there_is_no_node_it_says_so(tmp_path: Path) -> None:

@@ -103,13 +103,31 @@ def test_a_bare_copy_holds_the_archive_and_nothing_else(path: Path) -> None:
     node.store.close()
 
 
+def test_a_copy_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = reopened(path).store
+    assert isinstance(store, SqliteStore)
+    before = sorted(path.parent.iterdir())
+    monkeypatch.setattr("store.sqlite.NODE_TABLES", ("nothing",))
+    with pytest.raises(StoreError, match="nothing"):
+        store.copy_to(path.with_name("copy.db"))
+    assert sorted(path.parent.iterdir()) == before
+    store.close()
+
+
+def test_a_reader_of_a_damaged_ledger_is_told_what_mends_it(path: Path) -> None:
+    reopened(path).store.close()
+    execute(path, "UPDATE entry SET bytes=CAST('{}' AS BLOB) WHERE idx=1")
+    with pytest.raises(StoreError, match="is damaged: run `huzhu seal`"):
+        SqliteStore(path, read_only=True)
+
+
 def test_a_bare_copy_becomes_a_nodes_ledger_again(path: Path) -> None:
     node = reopened(path)
     assert isinstance(node.store, SqliteStore)
     expected, state = contents(node.store), freeze(node.state)
     node.store.copy_to(path.with_name("bare.db"))
     node.store.close()
-    with pytest.raises(StoreError, match="bare archive: open it once for writing"):
+    with pytest.raises(StoreError, match="bare archive: run `huzhu seal`"):
         SqliteStore(path.with_name("bare.db"), read_only=True)
     again = reopened(path.with_name("bare.db"))
     found = contents(again.store)
@@ -341,7 +359,7 @@ def test_a_node_does_not_go_on_from_entries_that_are_not_under_its_last_checkpoi
         place = raw.index(b'"minutes":') + 10
         changed = raw[:place] + (b"9" if raw[place : place + 1] != b"9" else b"8") + raw[place + 1 :]
         connection.execute("UPDATE entry SET bytes=? WHERE idx=?", (changed, index))
-    with pytest.raises(StoreError, match="restore ledger.db from a backup"):
+    with pytest.raises(StoreError, match=r"restore ledger\.db from a backup"):
         reopened(path)
 
 

@@ -418,17 +418,15 @@ def test_a_node_s_own_file_is_an_archive(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_is_gone_the_second_time(archive: Path) -> None:
-    """What the rules look up again is not believed to be there still, nor to be what it was."""
+    """What the rules look up again is not believed to be there still; what it was, the audit compares."""
     with open_archive(archive) as (ledger,):
         assert ledger.entry(5) == LEDGER.entries[5]
         for missing in (42, -1, 2**60):
-            with pytest.raises(StoreError, match="damaged"):
+            with pytest.raises(IndexError):
                 ledger.entry(missing)
-    altered(archive, "UPDATE entry SET bytes='text' WHERE idx=5", "UPDATE entry SET bytes=x'7b7d' WHERE idx=6")
-    with open_archive(archive) as (ledger,):
-        for changed in (5, 6):
-            with pytest.raises(StoreError, match=f"another entry {changed} the second time"):
-                ledger.entry(changed)
+    altered(archive, "UPDATE entry SET bytes='text' WHERE idx=5")
+    with open_archive(archive) as (ledger,), pytest.raises(IndexError):
+        ledger.entry(5)
 
 
 def test_an_archive_by_hand_is_as_good(tmp_path: Path) -> None:

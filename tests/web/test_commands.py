@@ -90,7 +90,7 @@ def test_a_new_key_is_kept_under_the_same_passphrase(tmp_path: Path, monkeypatch
     [
         (("--origin", "Village"), "Village cannot name a ledger"),
         ((), "Missing option '--origin'"),
-        (("--origin", ORIGIN, "--members", "1"), "1 is not in the range"),
+        (("--origin", ORIGIN, "--members", "1"), "it must be 2 or more, not 1"),
         (("--origin", ORIGIN, "--threshold", "4"), "bad-threshold"),
         (("--origin", ORIGIN, "--parent", "x"), "verifier key"),
         (("--origin", ORIGIN, "--at", "2025-10-31"), "is not a time"),
@@ -345,7 +345,10 @@ def test_gifts_and_donations(village: Desk) -> None:
     written(village, "donate", BEN, "10")
     assert [village.balance(account) for account in (BEN, DORA, "pool")] == [30, 20, 10]
     assert "not-kin" in village("gift", BEN, CLARA, "1", status=1).stderr
-    assert "is not in the range" in village("donate", BEN, "0", status=2).stderr
+    for minutes, why in (("0", "it must be 1 or more, not 0"), ("-15", "it must be 1 or more, not -15")):
+        assert f"'MINUTES': {why}" in village("donate", BEN, minutes, status=2).stderr
+    assert "No such option '-x'" in village("donate", BEN, "5", "-x", status=2).stderr
+    assert "'abc' is not a whole number" in village("donate", BEN, "abc", status=2).stderr
     own = village.json("key", "new", "--role", "volunteer")["key"]
     village("key", "grant", own, "--role", "volunteer", "--account", BEN)
     entry = entry_of(village, "donate", BEN, "10", "--by", own)
@@ -368,9 +371,19 @@ def test_corrections(village: Desk) -> None:
     assert not {resolved.by, *resolved.beside} & {service.by, *service.beside}
     assert village.balance(BEN) == 0
     assert "no-dispute" in village("resolve", str(index), "upheld", "--reason", "x", status=1).stderr
-    assert "no-dispute" in village("resolve", "9999", "upheld", "--reason", "x", status=1).stderr
+    for words in (("resolve", "9999", "upheld", "--reason"), ("reverse", "9999", "--reason")):
+        assert "there is no entry 9999; the ledger has 10" in village(*words, "x", status=2).stderr
+    assert "there is no entry 9999" in village("dispute", "9999", DORA, "--ground", "x", status=2).stderr
     assert "already-reversed" in village("reverse", str(index), "--reason", "x", status=1).stderr
     assert "dispute resolved" in village("statement", BEN).stdout
+
+
+def test_who_recorded_a_service_does_not_decide_about_it(village: Desk) -> None:
+    index = len(village.entries()) - 1
+    dispute = village.json("dispute", str(index), DORA, "--ground", "没有来过")["index"]
+    certifier = village.entries()[index].beside[0]
+    words = ("resolve", str(dispute), "rejected", "--reason", "x", "--member", certifier)
+    assert "had a part in recording the service" in village(*words, status=1).stderr
 
 
 def test_parameters(village: Desk) -> None:
@@ -468,8 +481,8 @@ def test_cosigning(village: Desk) -> None:
     key = village.home / "keys" / f"member-{member}.pem"
     run("cosign", "--checkpoint", note, "--key", key, "-o", cosigned)
     assert f"{ORIGIN}/member/{member}" in cosigned.read_text("utf-8")
-    assert "1 new signatures" in village("cosign", "--checkpoint", cosigned).stderr
-    assert "1 new signatures" in village("cosign", "--key", other).stderr
+    assert "signatures that are kept: 1" in village("cosign", "--checkpoint", cosigned).stderr
+    assert "signatures that are kept: 1" in village("cosign", "--key", other).stderr
     run("cosign", "--checkpoint", note, "--key", key, "--name", "witness.example/w", "-o", cosigned)
     village("cosign", "--checkpoint", cosigned)
     lines = village("checkpoint").stdout
@@ -554,12 +567,24 @@ def test_home_and_language_before_and_after(desk: Desk, monkeypatch: pytest.Monk
     assert "there is no node" in run("balance", "--home", "elsewhere", status=2).stderr
 
 
-def test_one_writer_at_a_time(desk: Desk) -> None:
+def test_one_writer_at_a_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    import cli
     from store.home import Home
 
+    monkeypatch.setattr(cli, "LOCK_WAIT_SECONDS", 0)
     with Home(desk.home).lock():
-        assert "another process writes" in desk("seal", status=2).stderr
+        error = desk("seal", status=2).stderr
+        assert "waiting up to 0 s" in error and "wait for it to end, or stop it" in error
         desk("balance")
+
+
+def test_a_writer_waits_for_the_one_before(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from store.home import Home
+
+    other = Home(desk.home).lock()
+    other.__enter__()
+    monkeypatch.setattr("time.sleep", lambda _seconds: other.__exit__(None, None, None))
+    assert "waiting up to 10 s" in desk("seal").stderr
 
 
 def test_recorded_times(desk: Desk) -> None:
@@ -567,3 +592,45 @@ def test_recorded_times(desk: Desk) -> None:
     assert desk.entries()[0].at.isoformat() == BEGINNING.replace("Z", "+00:00")
     assert desk.entries()[-1].at.isoformat() == "2025-11-01T00:00:00+00:00"
     assert "is in the future" in desk("seal", "--at", "2999-01-01T00:00:00Z", status=2).stderr
+    assert "note" not in desk("seal", "--at", "2025-11-02T00:00:00Z").stderr
+    assert "recorded at 2025-11-02T00:00:00Z" in desk("seal", "--at", "2025-11-01T00:00:00Z").stderr
+    opened = desk("person", "open", "--elder", "--at", "2025-11-01T00:00:00Z").stderr
+    assert "recorded at 2025-11-02T00:00:00Z" in opened
+
+
+def test_a_number_that_lost_its_zeros(village: Desk) -> None:
+    for words in (("balance", CLARA.lstrip("0")), ("receipt", "--balance", CLARA.lstrip("0"))):
+        village("seal")
+        assert CLARA in village(*words).stdout or words[0] == "receipt"
+    village("statement", CLARA.lstrip("0"))
+    assert "has lost digits" in village("statement", "1234567", status=2).stderr
+    assert "platform" in village("balance", "issue").stdout
+
+
+def test_a_folder_that_is_not_there_is_named(village: Desk, tmp_path: Path) -> None:
+    village("seal")
+    nowhere = tmp_path / "none" / "file"
+    for words in (
+        ("trust", "-o"),
+        ("receipt", "0", "-o"),
+        ("checkpoint", "-o"),
+        ("promise", "0", "-o"),
+        ("export", "--journal"),
+        ("export", "--archive"),
+    ):
+        error = village(*words, nowhere, status=2).stderr
+        assert error == f"huzhu: there is no folder {nowhere.parent}: make it first\n"
+    assert not nowhere.parent.exists()
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    assert village("export", "--journal", taken, status=2).stderr.startswith(f"huzhu: {taken}: ")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".taken")] == []
+
+
+def test_what_cannot_be_verified_is_named(village: Desk, tmp_path: Path) -> None:
+    assert "begins with http:// or https://" in run("verify", "ftp://x", status=2).stderr
+    assert run("verify", village.home).stdout.startswith(f"Ledger {ORIGIN}")
+    for number in range(1_001):
+        (tmp_path / "many" / str(number)).mkdir(parents=True)
+        (tmp_path / "many" / str(number) / "checkpoint").touch()
+    assert "more than 1000 files" in run("verify", tmp_path / "many", status=2).stderr

@@ -106,6 +106,6 @@ def test_an_archive_is_a_new_file(village: Desk, tmp_path: Path) -> None:
     assert archive.stat().st_mode & 0o777 == 0o600
     assert run("verify", archive).exit_code == 0
     assert "exists already" in village("export", "--archive", archive, status=2).stderr
-    assert "copy.db" in village("export", "--archive", tmp_path / "no" / "copy.db", status=2).stderr
+    assert "there is no folder" in village("export", "--archive", tmp_path / "no" / "copy.db", status=2).stderr
     assert not (tmp_path / "no").exists()
     assert village("export", status=2).stderr.count("\n") == 1

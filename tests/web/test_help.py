@@ -45,6 +45,14 @@ def test_help(words: tuple[str, ...], language: str) -> None:
             assert "".join(each.help.split()) in "".join(shown.split())
 
 
+def test_words_of_help_are_not_broken_and_paths_have_one_name() -> None:
+    for language in ("en", "zh"):
+        shown = run("seal", "--help", "--lang", language).stdout
+        assert "./huzhu-home" in shown
+        assert "--home PATH" in shown
+        assert "--passphrase-file PATH" in shown
+
+
 def test_every_command_has_an_example() -> None:
     assert [name for name, example in EXAMPLES.items() if not example.startswith(f"huzhu {name}")] == []
     assert "person import" in EXAMPLES

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -61,10 +62,49 @@ def test_missing_numbers_are_drawn_and_printed(desk: Desk) -> None:
     result = desk("person", "import", desk.people(*rows))
     first, drawn = result.stdout.splitlines()
     number = drawn.removeprefix("line 2: ")
-    assert "2 accounts opened" in first
+    assert "accounts opened: 2" in first
     assert len(number) == 8
     assert has_check_digits(number)
     assert set(opened(desk)) == {number, ANNE}
+    assert "people.accounts.csv" in result.stderr
+
+
+# Nothing twice
+
+
+def accounts(desk: Desk, name: str = "people") -> str:
+    """The file that says who has which number."""
+    return (desk.folder / f"{name}.accounts.csv").read_text("utf-8")
+
+
+def test_the_numbers_stand_beside_the_file(desk: Desk) -> None:
+    path = desk.people({"born": "1950-01-01", "roles": "elder"}, PEOPLE[2], {"born": "x"})
+    result = desk.json("person", "import", path, *AT, status=1)
+    [drawn] = opened(desk).keys() - {CLARA}
+    assert accounts(desk) == f"line,account\n2,{drawn}\n3,{CLARA}\n"
+    assert result["accounts_file"] == str(desk.folder / "people.accounts.csv")
+    assert (desk.folder / "people.accounts.csv").stat().st_mode & 0o777 == 0o600
+    assert (result["rows"], len(result["opened"]), result["refused"]) == (3, 2, 1)
+
+
+def test_the_same_file_is_not_taken_twice(desk: Desk) -> None:
+    path = desk.people({"born": "1950-01-01", "roles": "elder"})
+    desk("person", "import", path, *AT)
+    first = accounts(desk)
+    result = desk("person", "import", path, *AT, status=2)
+    assert "was imported already" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert (len(opened(desk)), accounts(desk)) == (1, first)
+    desk("person", "import", path, "--again", *AT)
+    assert len(opened(desk)) == 2
+    assert accounts(desk) != first
+
+
+def test_a_file_of_which_nothing_was_opened_can_be_mended_and_taken(desk: Desk) -> None:
+    desk("person", "import", desk.people({"born": "x"}), status=1)
+    assert not (desk.folder / "people.accounts.csv").exists()
+    desk("person", "import", desk.people({"born": "1950-01-01"}))
+    assert len(opened(desk)) == 1
 
 
 def test_guardians_are_opened_before_minors(desk: Desk) -> None:
@@ -118,6 +158,81 @@ def test_what_hangs_on_an_account_can_be_refused_when_the_account_is_open(desk: 
     assert set(opened(desk)) == {ANNE}
 
 
+def mend(desk: Desk, old: str, new: str) -> Path:
+    """The file of refused people, with something replaced in it."""
+    path = desk.folder / "people.refused.csv"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+    return path
+
+
+def test_a_mended_row_is_completed_and_not_opened_again(desk: Desk) -> None:
+    row = {"born": "1950-01-01", "roles": "elder", "credentials": "legal", "kin": f"spouse:{BEN}+child:87654300"}
+    result = desk.json("person", "import", desk.people(PEOPLE[1], row), *AT, status=1)
+    [drawn] = opened(desk).keys() - {BEN}
+    assert result["partly_opened"] == [{"line": 3, "account": drawn}]
+    assert (result["rows"], len(result["opened"]), result["refused"]) == (2, 1, 1)
+    assert accounts(desk) == f"line,account\n2,{BEN}\n3,{drawn}\n"
+    assert desk.refused("people.refused.csv")[0]["account"] == drawn
+
+    desk("person", "open", ANNE, "--born", "1970-01-01")
+    mended = mend(desk, "87654300", ANNE)
+    result = desk.json("person", "import", mended, *AT)
+    assert (result["rows"], result["completed"], result["opened"], result["refused"]) == (1, 1, [], 0)
+    assert (result["credentials"], result["kin"], result["accounts_file"]) == (0, 1, None)
+    assert opened(desk)[drawn]["kin"] == sorted([ANNE, BEN])
+    assert "were open already: 1" in desk("person", "import", mended).stdout
+    assert len(opened(desk)) == 3
+    assert desk.verify()["ok"]
+
+
+def test_a_credential_that_was_refused_comes_back_with_its_account(desk: Desk) -> None:
+    row = {"born": "1950-01-01", "roles": "elder", "credentials": "legal"}
+    desk("person", "import", desk.people(row), "--issuer", "", *AT, status=1)
+    [drawn] = opened(desk)
+    [refused] = desk.refused("people.refused.csv")
+    assert (refused["account"], refused["credentials"]) == (drawn, "legal")
+    result = desk.json("person", "import", desk.folder / "people.refused.csv", *AT)
+    assert (result["completed"], result["credentials"]) == (1, 1)
+    assert opened(desk)[drawn]["credentials"] == ["legal"]
+
+
+def test_a_number_that_was_somebody_elses_is_not_completed(desk: Desk) -> None:
+    desk.populate()
+    desk("person", "import", desk.people(PEOPLE[0] | {"kin": f"spouse:{BEN}"}), "--again", *AT, status=1)
+    result = desk.json("person", "import", desk.folder / "people.refused.csv", *AT, status=1)
+    assert (result["outcomes"], result["completed"]) == ({"account-exists": 1}, 0)
+    assert opened(desk)[ANNE]["kin"] == [CLARA]
+
+
+def test_a_row_that_was_mended_badly_can_be_mended_again(desk: Desk) -> None:
+    desk("person", "import", desk.people({"born": "1950-01-01", "kin": "child:87654300"}), *AT, status=1)
+    desk("person", "import", mend(desk, "87654300", "8765x"), *AT, status=1)
+    again = desk.folder / "people.refused.refused.csv"
+    assert desk.refused(again.name)[0]["outcome"] == "bad-row"
+    again.write_text(again.read_text("utf-8").replace("child:8765x", ""), "utf-8")
+    assert desk.json("person", "import", again, *AT)["completed"] == 1
+    assert len(opened(desk)) == 1
+
+
+def test_the_number_of_somebody_born_in_other_years_is_not_completed(desk: Desk) -> None:
+    desk.populate()
+    desk("person", "import", desk.people({"account": ANNE, "born": "x"}, name="more.csv"), *AT, status=1)
+    path = desk.folder / "more.refused.csv"
+    path.write_text(path.read_text("utf-8").replace(",x,", ",1990-01-01,"), "utf-8")
+    assert desk.json("person", "import", path, *AT, status=1)["outcomes"] == {"account-exists": 1}
+
+
+def test_a_mended_row_that_was_never_opened_is_opened(desk: Desk) -> None:
+    result = desk.json("person", "import", desk.people({"born": "1950-02-30"}, PEOPLE[2]), *AT, status=1)
+    assert (result["rows"], len(result["opened"]), result["refused"]) == (2, 1, 1)
+    result = desk("person", "import", mend(desk, ",1950-02-30,", ",1950-02-28,"), *AT)
+    assert "columns" not in result.stderr
+    assert len(opened(desk)) == 2
+    assert accounts(desk, "people.refused").startswith("line,account\n2,")
+
+
 def test_an_import_that_fails_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
@@ -126,7 +241,7 @@ def test_an_import_that_fails_leaves_nothing(desk: Desk, monkeypatch: pytest.Mon
     assert "disk is full" in desk("person", "import", desk.people(*PEOPLE), status=2).stderr
     monkeypatch.undo()
     assert not opened(desk)
-    assert not list(desk.folder.glob("*refused*"))
+    assert sorted(path.name for path in desk.folder.glob("*people*")) == ["people.csv"]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """CSV files as clerks keep them, and as nobody should."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from web.problems import DeskError
-from web.table import ROW_MAX_BYTES, ROW_MAX_LINES, BadRowError, open_table, trimmed
+from web.table import ROW_MAX_BYTES, ROW_MAX_LINES, BadRowError, choose_encoding, open_table, trimmed
 
 COLUMNS = ("a", "b", "remark")
 
@@ -58,13 +59,41 @@ def test_cells_that_a_spreadsheet_dropped_are_empty(tmp_path: Path) -> None:
     assert read(tmp_path, b"a,b,remark\n1,2\n") == [(2, ("1", "2", ""))]
 
 
-def test_each_row_has_its_own_encoding(tmp_path: Path) -> None:
-    content = "a,b,remark\n1,2,甲\n".encode() + "3,4,乙\n".encode("gb18030") + b"5,6,\xff\xff\n7,8,z\n"
-    rows = read(tmp_path, content)
-    assert rows[0] == (2, ("1", "2", "甲"))
-    assert rows[1] == (3, ("3", "4", "乙"))
-    assert rows[2] == (4, "it is neither UTF-8 nor GB18030")
-    assert rows[3] == (5, ("7", "8", "z"))
+def gb(text: str) -> bytes:
+    return text.encode("gb18030")
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"", "UTF-8"),
+        (b"a\n", "UTF-8"),
+        ("陪伴\n".encode(), "UTF-8"),
+        (gb("券"), "UTF-8"),
+        (gb("券\n陪伴\n"), "GB18030"),
+        (gb("陪伴\n券\n"), "GB18030"),
+        (gb("陪\n") * 2 + "陪\n".encode(), "GB18030"),
+        (gb("陪\n") + "陪\n".encode() * 2, "UTF-8"),
+        (gb("陪\n") + "陪\n".encode(), "UTF-8"),
+        (b"\xff\n", "UTF-8"),
+        (b"\xef\xbb\xbfa\n" + gb("陪\n"), "UTF-8"),
+        (gb("陪\n") + "陪".encode() * ROW_MAX_BYTES + b"\n", "GB18030"),
+        ("伴\n".encode() + b"x" + gb("陪") * ROW_MAX_BYTES, "UTF-8"),
+    ],
+)
+def test_a_file_has_one_encoding(content: bytes, encoding: str) -> None:
+    assert choose_encoding(io.BytesIO(content)) == encoding
+
+
+def test_short_cells_are_read_in_the_encoding_of_the_file(tmp_path: Path) -> None:
+    rows = read(tmp_path, gb("a,b,remark\n1,2,券\n3,4,陪伴\n"))
+    assert rows == [(2, ("1", "2", "券")), (3, ("3", "4", "陪伴"))]
+
+
+def test_rows_of_another_encoding_are_bad(tmp_path: Path) -> None:
+    content = "a,b,remark\n1,2,甲\n".encode() + gb("3,4,乙\n") + b"5,6,\xff\xff\n7,8,z\n"
+    bad = "it cannot be read as UTF-8, the encoding of this file"
+    assert read(tmp_path, content) == [(2, ("1", "2", "甲")), (3, bad), (4, bad), (5, ("7", "8", "z"))]
 
 
 def test_line_ends_inside_quotes_and_the_numbers_of_the_lines_after(tmp_path: Path) -> None:
@@ -79,9 +108,9 @@ def test_line_ends_inside_quotes_and_the_numbers_of_the_lines_after(tmp_path: Pa
         (b'1,2,"x', "its quotes do not pair"),
         (b'1,2,"x"y', "its quotes do not pair"),
         (b"1,2,\0", "it holds a NUL byte"),
-        (b"1,2," + b"x" * ROW_MAX_BYTES, f"it is longer than {ROW_MAX_BYTES} bytes"),
-        (b"1,2," + b"x" * 10_000_000, f"it is longer than {ROW_MAX_BYTES} bytes"),
-        (b'1,2,"' + b"x" * 10_000_000 + b'"', f"it is longer than {ROW_MAX_BYTES} bytes"),
+        (b"1,2," + b"x" * ROW_MAX_BYTES, f"it is longer than {ROW_MAX_BYTES} bytes, and not repeated here"),
+        (b"1,2," + b"x" * 10_000_000, f"it is longer than {ROW_MAX_BYTES} bytes, and not repeated here"),
+        (b'1,2,"' + b"x" * 10_000_000 + b'"', f"it is longer than {ROW_MAX_BYTES} bytes, and not repeated here"),
     ],
     ids=[
         "too-many-cells",
@@ -106,13 +135,15 @@ def test_quotes_that_never_close_are_not_searched_for_far(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "has no column a, b, remark"),
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\n", "has no column a, b, remark"),
         (b"1,2,3\n", "has no column a, b, remark"),
         (b"a,remark\n1,2\n", "has no column b;"),
         (b"a,b,remark,a\n", "names the column a twice"),
         ("a,b,remark\n".encode("utf-16"), "is UTF-16; save it as CSV UTF-8"),
         (b'"a,b,remark\n', "cannot be read: its quotes do not pair"),
-        (b"\xff\xfd\n", "cannot be read: it is neither UTF-8 nor GB18030"),
+        (b"\xff\xfd\n", "cannot be read: it cannot be read as UTF-8"),
         (b"x" * 1_000_000, "has no column a, b, remark"),
     ],
 )

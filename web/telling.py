@@ -1,0 +1,230 @@
+"""What an entry, a balance or an account says, in lines for people. JSON is made elsewhere, and has other names."""
+
+import datetime
+from collections.abc import Callable, Iterator
+from gettext import gettext as _
+from typing import Any
+
+from chain.entry import Entry
+from chain.fields import Time, format_time
+from chain.keys import key_id
+from ledger.bodies import (
+    AccountClose,
+    AccountOpen,
+    AccountUpdate,
+    CredentialGrant,
+    CredentialRevoke,
+    Dispute,
+    Donate,
+    Gift,
+    Grant,
+    KeyGrant,
+    KeyRevoke,
+    KinLink,
+    KinUnlink,
+    NodeRotate,
+    Opening,
+    Resolve,
+    Reverse,
+    Service,
+)
+from ledger.numbers import MINUTE
+from ledger.parameters import DEFAULTS
+from ledger.state import Account
+from verify.receipts import Proven, StateLeaf
+from web.desk import Balance
+from web.text import (
+    HOLDERS,
+    HOUR_MINUTES,
+    OTHERS,
+    STATUSES,
+    columns,
+    named_account,
+    named_category,
+    named_kind,
+    named_role,
+    whole_amount,
+)
+
+OFFSET = datetime.timedelta(minutes=DEFAULTS.utc_offset_minutes)
+"""A receipt does not carry its ledger's offset: times are shown in this one, and it is named."""
+
+BAND_YEARS = 5
+NONE = "—"
+
+
+def proven_lines(proven: Proven) -> Iterator[str]:
+    """What a receipt proves."""
+    yield _("PROVEN by the log {origin}, of {size} entries:").format(
+        origin=proven.checkpoint.origin, size=proven.checkpoint.size
+    )
+    if proven.balance is not None:
+        yield "  " + _balance_line(proven.balance, proven.at)
+        return
+    yield "  " + _("entry {index}, {kind}, stated at {at}").format(
+        index=proven.index, kind=named_kind(proven.entry.kind), at=format_time(proven.at)
+    )
+    for line in entry_lines(proven.entry):
+        yield "  " + line
+
+
+def entry_lines(entry: Entry[Any]) -> list[str]:
+    """The main facts of an entry; none of those kinds of which there is little to say."""
+    tell = TELLERS.get(type(entry.body))
+    return [] if tell is None else tell(entry.body)
+
+
+def account_lines(balance: Balance, account: Account) -> list[str]:
+    """What the ledger knows of a person or institution."""
+    rows = [
+        [_("account"), account.number],
+        [_("balance"), whole_amount(balance.balance, balance.unit)],
+        [_("held"), whole_amount(balance.held, balance.unit)],
+        [_("status"), _(STATUSES[balance.status])],
+        [_("holder"), _(HOLDERS.get(account.holder, account.holder))],
+        [_("volunteer"), _yes_or_no(account.volunteer)],
+        [_("elder"), _yes_or_no(account.elder)],
+        [_("may spend hours"), _yes_or_no(account.redeemable)],
+        [_("minor"), _yes_or_no(account.minor)],
+        [_("lives elsewhere"), _yes_or_no(account.visitor)],
+        [_("guardian"), account.guardian or NONE],
+        [_("hours paid for as"), account.funded or NONE],
+        [_("born"), NONE if account.band is None else f"{account.band}–{account.band + BAND_YEARS - 1}"],
+        [_("kin"), ", ".join(sorted(account.kin)) or NONE],
+        [_("credentials"), ", ".join(sorted(account.credentials)) or NONE],
+    ]
+    return columns(rows)
+
+
+def _balance_line(leaf: StateLeaf, at: Time) -> str:
+    balance, held = (whole_amount(count, leaf.unit) for count in (leaf.balance, leaf.held))
+    line = _("account {account} had {balance}, and {held} held, at {at}").format(
+        account=named_account(leaf.account), balance=balance, held=held, at=format_time(at)
+    )
+    if leaf.status == "open":
+        return line
+    return _("{line}; the account was {status}").format(line=line, status=_(STATUSES.get(leaf.status, leaf.status)))
+
+
+def _service(body: Service) -> list[str]:
+    start, end = body.start + OFFSET, body.end + OFFSET
+    until = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M}"
+    what = named_category(body.category) + (f" ({body.local})" if body.local else "")
+    payer = _("the recipient") if body.paid_by == "recipient" else _(OTHERS[body.paid_by])
+    return [
+        _("{provider} served {recipient}: {what}").format(provider=body.provider, recipient=body.recipient, what=what),
+        _("{start}–{end} ({zone}), {amount}, paid by {payer}").format(
+            start=f"{start:%Y-%m-%d %H:%M}", end=until, zone=_zone(), amount=_minutes(body.minutes), payer=payer
+        ),
+    ]
+
+
+def _gift(body: Gift) -> list[str]:
+    return [_moved(body.giver, body.to, body.minutes)]
+
+
+def _donate(body: Donate) -> list[str]:
+    return [_moved(body.giver, "pool", body.minutes)]
+
+
+def _grant(body: Grant) -> list[str]:
+    return [_moved("issue", body.to, body.minutes), _reason(body.reason)]
+
+
+def _opening(body: Opening) -> list[str]:
+    return [_("account {account} was given {amount}").format(account=body.account, amount=_minutes(body.minutes))]
+
+
+def _reverse(body: Reverse) -> list[str]:
+    return [_("it takes entry {index} back").format(index=body.index), _reason(body.reason)]
+
+
+def _dispute(body: Dispute) -> list[str]:
+    text = _("account {account} objects to entry {index}")
+    return [text.format(account=body.party, index=body.index), _reason(body.ground)]
+
+
+def _resolve(body: Resolve) -> list[str]:
+    text = _("the dispute of entry {index} was upheld: the service is taken back")
+    if body.outcome == "rejected":
+        text = _("the dispute of entry {index} was rejected: the service stands")
+    return [text.format(index=body.index), _reason(body.reason)]
+
+
+def _account(body: AccountOpen | AccountUpdate) -> list[str]:
+    roles = [named_role("volunteer")] * body.volunteer + [_("elder")] * body.elder
+    return [f"{_('account {number}').format(number=body.account)}: {', '.join(roles) or NONE}"]
+
+
+def _close(body: AccountClose) -> list[str]:
+    line = _("account {number}").format(number=body.account)
+    return [line if body.to is None else f"{line} → {named_account(body.to)}", _reason(body.reason)]
+
+
+def _credential(body: CredentialGrant | CredentialRevoke) -> list[str]:
+    return [f"{_('account {number}').format(number=body.account)}: {body.scope}"]
+
+
+def _kin_link(body: KinLink) -> list[str]:
+    return [f"{body.person} — {body.relation}: {body.relative}"]
+
+
+def _kin_unlink(body: KinUnlink) -> list[str]:
+    return [f"{body.person} — {body.relative}"]
+
+
+def _key_grant(body: KeyGrant) -> list[str]:
+    return [f"{key_id(body.key)}  {named_role(body.role)}  {body.account or ''}".rstrip()]
+
+
+def _key_revoke(body: KeyRevoke) -> list[str]:
+    return [body.key_id, _reason(body.reason)]
+
+
+def _rotate(body: NodeRotate) -> list[str]:
+    return [key_id(body.key)]
+
+
+TELLERS: dict[type, Callable[[Any], list[str]]] = {
+    AccountClose: _close,
+    AccountOpen: _account,
+    AccountUpdate: _account,
+    CredentialGrant: _credential,
+    CredentialRevoke: _credential,
+    Dispute: _dispute,
+    Donate: _donate,
+    Gift: _gift,
+    Grant: _grant,
+    KeyGrant: _key_grant,
+    KeyRevoke: _key_revoke,
+    KinLink: _kin_link,
+    KinUnlink: _kin_unlink,
+    NodeRotate: _rotate,
+    Opening: _opening,
+    Resolve: _resolve,
+    Reverse: _reverse,
+    Service: _service,
+}
+"""How each kind's facts are told."""
+
+
+def _moved(giver: str, taker: str, minutes: int) -> str:
+    return f"{named_account(giver)} → {named_account(taker)}: {_minutes(minutes)}"
+
+
+def _minutes(count: int) -> str:
+    return whole_amount(count, MINUTE)
+
+
+def _reason(text: str) -> str:
+    """What somebody wrote; nothing in it may steer the terminal."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return _("reason: {text}").format(text=shown)
+
+
+def _yes_or_no(value: bool) -> str:
+    return _("yes") if value else _("no")
+
+
+def _zone() -> str:
+    return f"UTC{OFFSET // datetime.timedelta(minutes=HOUR_MINUTES):+d}"
