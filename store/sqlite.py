@@ -316,7 +316,9 @@ class SqliteStore:
         """Tiles of level 0 are hashed from their entries: on disk they would be most of what stands beside the log."""
         if level == 0:
             start = index * TILE_WIDTH
-            return b"".join(map(leaf_hash, self.entries(start, min(start + TILE_WIDTH, self.size))))
+            sql = "SELECT bytes FROM entry WHERE log=? AND idx>=? AND idx<? ORDER BY idx"
+            rows = self._run(sql, self._log, start, min(start + TILE_WIDTH, self.size)).fetchall()
+            return b"".join([leaf_hash(self._blob(raw)) for (raw,) in rows])
         row = self._run(
             "SELECT hashes FROM tile WHERE log=? AND level=? AND idx=?", self._log, level, index
         ).fetchone()
