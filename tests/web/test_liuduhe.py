@@ -55,7 +55,6 @@ def test_refused_rows_keep_their_cells(village: tuple[Desk, dict[str, Any]]) -> 
         assert ",".join(list(row.values())[3:]) == lines[int(row["line"]) - 1]
 
 
-@pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed")
 def test_hledger_finds_the_same_balances(village: tuple[Desk, dict[str, Any]]) -> None:
     desk, _summary = village
     journal = desk.folder / "liuduhe.journal"
