@@ -1,15 +1,12 @@
 """Copies for others."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.web.desk import BEN, CLARA, DORA, ORIGIN, Desk, run
-
-NO_HLEDGER = pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed")
 
 
 @pytest.fixture
@@ -28,7 +25,6 @@ def village(desk: Desk) -> Desk:
     return desk
 
 
-@NO_HLEDGER
 def test_hledger_agrees(village: Desk) -> None:
     journal = village.folder / "j.journal"
     village("export", "--journal", journal)
@@ -50,7 +46,6 @@ def test_hledger_agrees(village: Desk) -> None:
     assert found[BEN, "held"] == 60
 
 
-@NO_HLEDGER
 def test_hledger_sees_a_journal_that_was_changed(village: Desk) -> None:
     text = village("export", "--journal", "-").stdout
     changed = village.file("j.journal", text.replace("  60 min", "  61 min").replace("  -60 min", "  -61 min"))
