@@ -33,8 +33,11 @@ PublicKey = Annotated[bytes, Meta(min_length=PUBLIC_KEY_BYTES, max_length=PUBLIC
 MldsaPublicKey = Annotated[bytes, Meta(min_length=MLDSA_PUBLIC_KEY_BYTES, max_length=MLDSA_PUBLIC_KEY_BYTES)]
 SignatureBytes = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 SheetSize = Annotated[int, Meta(ge=2, le=SHEET_MAX_STATEMENTS)]
+COUPON_SECRET_BYTES = 16
+CouponSecret = Annotated[bytes, Meta(min_length=COUPON_SECRET_BYTES, max_length=COUPON_SECRET_BYTES)]
 Blob = Annotated[bytes, Meta(min_length=1, max_length=BLOB_MAX_BYTES)]
 Time = datetime.datetime
+Date = datetime.date
 Flag = bool
 
 UTC = datetime.UTC

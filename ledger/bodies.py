@@ -17,6 +17,8 @@ from chain.fields import (
     AccountNumber,
     Code,
     Count,
+    CouponSecret,
+    Date,
     Flag,
     Hash,
     Index,
@@ -30,14 +32,15 @@ from chain.fields import (
     is_origin,
 )
 from chain.keys import key_id
-from chain.limits import STRING_MAX_CODE_POINTS
+from chain.limits import COUPONS_MAX, INTEGER_MAX, PROOF_MAX_HASHES, STRING_MAX_CODE_POINTS
 from ledger.numbers import POOL
 from ledger.parameters import is_log_key
 
 Numbers = tuple[str | None, ...]
 Times = tuple[Time | None, ...]
 
-PAPER, SIGNED = "paper", "signed"
+PAPER, SIGNED, COUPON = "paper", "signed", "coupon"
+NO_COUPON = (None, None, None, None)
 
 MAP_LEVEL = 3
 """How deep a map in a body is nested: the entry is 1, its body 2."""
@@ -208,16 +211,28 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """What shows that a service took place (RULES §4), by class.
 
     ``paper``: ``hash`` of the signed paper sheet or of the day-sheet file. ``signed``: the recipient's key, its
-    guardian's or that of kin signs beside; ``checkin`` and ``checkout`` are optional.
+    guardian's or that of kin signs beside. ``coupon``: the ``secret`` of the coupon ``index`` out of the book that the
+    entry ``book`` issued, with its ``path`` to the book's root. ``checkin`` and ``checkout`` are optional but on paper.
     """
 
+    book: Index | None = None
     checkin: Time | None = None
     checkout: Time | None = None
-    form: Literal["paper", "signed"] = msgspec.field(name="class")
+    form: Literal["paper", "signed", "coupon"] = msgspec.field(name="class")
     hash: Hash | None = None
+    index: Index | None = None
+    path: tuple[Hash, ...] | None = None
+    secret: CouponSecret | None = None
 
     def flaw(self) -> str | None:
         """Which field does not go with the class."""
+        coupon = (self.book, self.index, self.path, self.secret)
+        if self.form == COUPON:
+            if None in coupon or self.hash is not None:
+                return "`evidence` by coupon has `book`, `index`, `path` and `secret`, and no `hash`"
+            return "the path of its coupon is too long" if len(self.path or ()) > PROOF_MAX_HASHES else None
+        if coupon != NO_COUPON:
+            return "`evidence` without a coupon has no `book`, `index`, `path` or `secret`"
         if self.form == PAPER:
             timed = self.checkin is not None or self.checkout is not None
             return "`evidence` on paper has a `hash` and nothing else" if timed or self.hash is None else None
@@ -306,6 +321,131 @@ class Resolve(Body, frozen=True, kw_only=True):
     index: Index
     outcome: Literal["upheld", "rejected"]
     reason: Text
+
+
+class Institution(Body, frozen=True, kw_only=True):
+    """A certificate for what an account has given."""
+
+    account: AccountNumber
+
+    def numbers(self) -> Numbers:
+        return (self.account,)
+
+
+class CouponIssue(Body, frozen=True, kw_only=True):
+    """A printed book of ``count`` coupons for one recipient; ``root`` is over the leaves of their secrets."""
+
+    account: AccountNumber
+    count: Annotated[int, Meta(ge=1, le=COUPONS_MAX)]
+    minutes_max: Count
+    root: Hash
+
+    def numbers(self) -> Numbers:
+        return (self.account,)
+
+
+class CaseOpen(Body, frozen=True, kw_only=True):
+    account: AccountNumber
+    entries: Annotated[tuple[Index, ...], Meta(min_length=1)]
+    note: Text | None = None
+    suspicion: Code
+
+    def numbers(self) -> Numbers:
+        return (self.account,)
+
+
+class CaseStep(Body, frozen=True, kw_only=True):
+    case: Index
+    note: Text
+    step: Literal["remind", "track", "hear"]
+
+
+class CaseClose(Body, frozen=True, kw_only=True):
+    case: Index
+    note: Text
+    outcome: Literal["cleared", "upheld"]
+
+
+class Sanction(Body, frozen=True, kw_only=True):
+    """``until`` reminds; only a lift ends it."""
+
+    account: AccountNumber
+    case: Index
+    measure: Literal["suspend", "revoke", "list"]
+    until: Date | None = None
+
+    def numbers(self) -> Numbers:
+        return (self.account,)
+
+
+class SanctionLift(Body, frozen=True, kw_only=True):
+    reason: Text
+    sanction: Index
+
+
+class Appeal(Body, frozen=True, kw_only=True):
+    case: Index
+    ground: Text
+
+
+class FundOpen(Body, frozen=True, kw_only=True):
+    fund: Code
+    purpose: Code
+    title: Text
+
+
+class FundReceive(Body, frozen=True, kw_only=True):
+    fen: Count
+    fund: Code
+    source: Literal["government", "collective", "society", "individual"]
+    voucher: Hash
+
+
+class FundSpend(Body, frozen=True, kw_only=True):
+    fen: Count
+    fund: Code
+    payee: Text
+    purpose: Code
+    voucher: Hash
+
+
+class Assessment(Body, frozen=True, kw_only=True):
+    period: Text
+    report: Hash
+    scores: dict[Code, Annotated[int, Meta(ge=0, le=100)]]
+    subject: Text
+
+    def flaw(self) -> str | None:
+        return _map_flaw(self.scores)
+
+
+class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an inspection found, and when it is to be mended."""
+
+    code: Code
+    due: Date
+    text: Text
+
+
+class Inspection(Body, frozen=True, kw_only=True):
+    findings: tuple[Finding, ...]
+    subject: Text
+
+
+class InspectionDone(Body, frozen=True, kw_only=True):
+    """``finding`` counts from 0."""
+
+    finding: Index
+    inspection: Index
+    note: Text
+
+
+class Risk(Body, frozen=True, kw_only=True):
+    figures: dict[Code, Annotated[int, Meta(ge=-INTEGER_MAX, le=INTEGER_MAX)]]
+    period: Text
+
+    def flaw(self) -> str | None:
+        return _map_flaw(self.figures)
 
 
 def _plain_flaw(value: object) -> str | None:

@@ -2,15 +2,32 @@
 
 from typing import Any
 
-from chain.entry import Statement
-from ledger.bodies import Dispute, Donate, Gift, Grant, Opening, Resolve, Reverse, Service
-from ledger.hours import payer_and_payee
-from ledger.numbers import POOL
+from chain.entry import Body, Statement
+from ledger.bodies import (
+    Appeal,
+    CaseClose,
+    CaseStep,
+    Dispute,
+    Donate,
+    FundReceive,
+    FundSpend,
+    Gift,
+    Grant,
+    Opening,
+    Resolve,
+    Reverse,
+    Sanction,
+    SanctionLift,
+    Service,
+)
+from ledger.hours import Movement, payer_and_payee
+from ledger.numbers import OUTSIDE, POOL, fund_number
+from ledger.risk import count_service
 from ledger.roster import MEMBER
 from ledger.signing import NEEDS_SECOND, NOT_ALLOWED, Claim, two_members
 from ledger.state import Books, Objection, ReadEntry, State
 
-REVERSIBLE = (Service, Gift, Donate, Opening, Grant)
+REVERSIBLE = (Service, Gift, Donate, Opening, Grant, FundReceive, FundSpend)
 DAY_SECONDS = 86_400
 UPHELD = "upheld"
 
@@ -49,6 +66,7 @@ def dispute(claim: Claim) -> str | None:
 def open_dispute(claim: Claim, books: Books) -> None:
     service_index = claim.entry.body.index
     books.state.disputed.add(service_index)
+    books.state.month(service_index, claim.read(service_index).body.end).disputed += 1
     books.state.objections[service_index] = Objection(claim.index, service_index)
 
 
@@ -86,16 +104,25 @@ def close_dispute(claim: Claim, books: Books) -> None:
 
 
 def parties_of(claim: Claim) -> set[str | None]:
-    """The accounts that take part: those the entry names, and those named where its ``index`` points to."""
+    """The accounts that take part: those the entry names, and those named where it points to, and so on from there."""
     body = claim.entry.body
     parties = set(body.numbers())
-    while isinstance(body, Reverse | Dispute | Resolve):
-        entry = entry_at(claim.state, claim.read, body.index)
+    while (index := _points_to(body)) is not None:
+        entry = entry_at(claim.state, claim.read, index)
         if entry is None:
             break
         body = entry.body
         parties.update(body.numbers())
     return parties
+
+
+def _points_to(body: Body) -> int | None:
+    """The entry that a field ``index``, ``case`` or ``sanction`` names."""
+    if isinstance(body, Reverse | Dispute | Resolve):
+        return body.index
+    if isinstance(body, CaseStep | CaseClose | Sanction | Appeal):
+        return body.case
+    return body.sanction if isinstance(body, SanctionLift) else None
 
 
 def _disputed_service(claim: Claim) -> Statement[Any] | None:
@@ -107,21 +134,34 @@ def _disputed_service(claim: Claim) -> Statement[Any] | None:
 
 
 def _post_back(claim: Claim, books: Books, entry_index: int) -> None:
-    """Post the legs of an entry negated, as they were posted: from its own held credit, its balance, or the pool."""
+    """Post the legs of an entry negated, as they were posted."""
+    state, body = books.state, claim.read(entry_index).body
+    if isinstance(body, FundReceive | FundSpend):
+        fen = body.fen if isinstance(body, FundSpend) else -body.fen
+        books.post(claim.index, OUTSIDE, -fen)
+        books.post(claim.index, fund_number(body.fund), fen)
+    else:
+        _post_hours_back(claim, books, entry_index, body)
+    state.reversed.add(entry_index)
+    state.objections.pop(entry_index, None)
+    if isinstance(body, Service):
+        count_service(state, entry_index, body, -1)
+        served = state.accounts[body.provider].served
+        if served is not None:
+            served.add((body.start + state.utc_offset_at(entry_index)).toordinal(), -body.minutes)
+    elif isinstance(body, Grant | Opening):
+        state.granted_minutes -= body.minutes
+
+
+def _post_hours_back(claim: Claim, books: Books, entry_index: int, body: Movement) -> None:
+    """From the entry's own held credit, from the balance, or from the pool."""
     state, index = books.state, claim.index
-    body = claim.read(entry_index).body
     payer, payee = payer_and_payee(body)
     books.post(index, payer, body.minutes)
     if state.credits.pop(entry_index, None) is not None:
         books.post(index, payee, 0, -body.minutes)
-    else:
-        excess = state.excess.get(entry_index, 0)
-        books.post(index, payee, excess - body.minutes)
-        if excess:
-            books.post(index, POOL, -excess)
-    state.reversed.add(entry_index)
-    state.objections.pop(entry_index, None)
-    if isinstance(body, Service):
-        served = state.accounts[body.provider].served
-        if served is not None:
-            served.add((body.start + state.utc_offset_at(entry_index)).toordinal(), -body.minutes)
+        return
+    excess = state.excess.get(entry_index, 0)
+    books.post(index, payee, excess - body.minutes)
+    if excess:
+        books.post(index, POOL, -excess)

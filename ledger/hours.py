@@ -29,6 +29,8 @@ def post_hours(claim: Claim, books: Books) -> None:
     payer, payee = payer_and_payee(body)
     books.post(claim.index, payer, -body.minutes)
     books.credit(claim.index, payee, body.minutes, claim.index)
+    if payer == ISSUE:
+        books.state.granted_minutes += body.minutes
 
 
 def overflows(payer: Account, payee: Account, minutes: int) -> bool:

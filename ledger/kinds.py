@@ -5,7 +5,20 @@ from dataclasses import dataclass
 
 from chain.block import SEAL, Seal
 from chain.entry import Body, EntryCodec
-from ledger import bodies, corrections, government, hours, people, service, signing
+from ledger import (
+    bodies,
+    cases,
+    corrections,
+    coupons,
+    funds,
+    government,
+    hours,
+    people,
+    quality,
+    risk,
+    service,
+    signing,
+)
 from ledger.signing import Claim, Demand
 from ledger.state import Books
 
@@ -16,6 +29,10 @@ Post = Callable[[Claim, Books], None]
 def _no_question(_: Claim) -> str | None:
     """Nothing is asked."""
     return None
+
+
+def _no_change(_claim: Claim, _books: Books) -> None:
+    """It is said, and nothing follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,31 @@ KINDS: dict[str, Kind] = {
     "reverse": Kind(18, bodies.Reverse, signing.two_members, corrections.reverse, corrections.post_reversal),
     "dispute": Kind(19, bodies.Dispute, signing.party_or_clerk, corrections.dispute, corrections.open_dispute),
     "resolve": Kind(20, bodies.Resolve, corrections.for_resolution, corrections.resolve, corrections.close_dispute),
+    "coupon_issue": Kind(
+        21, bodies.CouponIssue, signing.for_coupons, _no_question, coupons.issue_coupons
+    ),
+    "institution": Kind(22, bodies.Institution, signing.two_members, quality.institution, _no_change),
+    "case_open": Kind(23, bodies.CaseOpen, signing.member_or_authority, _no_question, cases.open_case),
+    "case_step": Kind(24, bodies.CaseStep, signing.member_or_authority, cases.case_step, _no_change),
+    "case_close": Kind(25, bodies.CaseClose, signing.for_case_close, cases.case_step, cases.close_case),
+    "sanction": Kind(
+        26, bodies.Sanction, signing.two_authorities, cases.sanction, cases.impose_sanction, asks_closed=True
+    ),
+    "sanction_lift": Kind(
+        27, bodies.SanctionLift, signing.two_authorities, cases.sanction_lift, cases.lift_sanction
+    ),
+    "appeal": Kind(28, bodies.Appeal, signing.for_appeal, cases.appeal, _no_change),
+    "fund_open": Kind(29, bodies.FundOpen, signing.two_members, funds.fund_open, funds.open_fund),
+    "fund_receive": Kind(30, bodies.FundReceive, signing.two_members, funds.fund_receive, funds.receive_money),
+    "fund_spend": Kind(31, bodies.FundSpend, signing.two_members, funds.fund_spend, funds.spend_money),
+    "assessment": Kind(32, bodies.Assessment, signing.assessor, _no_question, _no_change),
+    "inspection": Kind(
+        33, bodies.Inspection, signing.assessor_or_authority, _no_question, quality.open_findings
+    ),
+    "inspection_done": Kind(
+        34, bodies.InspectionDone, signing.assessor_or_authority, quality.inspection_done, quality.close_finding
+    ),
+    "risk": Kind(35, bodies.Risk, signing.clerk_and_member, risk.risk, _no_change),
 }
 
 VOID_NUMBER, SEAL_NUMBER = 0, 255

@@ -15,3 +15,8 @@ def has_check_digits(number: str) -> bool:
 def account_number(six_digits: int) -> str:
     """The account number that begins with the six digits 0…999,999."""
     return f"{six_digits:06d}{98 - six_digits * 100 % 97:02d}"
+
+
+def fund_number(fund: str) -> str:
+    """The account of the fund with that code."""
+    return f"fund-{fund}"

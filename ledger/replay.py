@@ -10,13 +10,14 @@
 Every entry of the log is handed in exactly once, by one of ``admit`` (answered None), ``skip`` and ``close_block``.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from chain.block import Seal
 from chain.entry import Statement
 from chain.fields import Time
 from chain.keys import key_id
-from ledger.bodies import AccountOpen, Genesis, NodeRotate
+from ledger.bodies import PAPER, AccountOpen, Genesis, NodeRotate
 from ledger.corrections import parties_of
 from ledger.kinds import KINDS, SEAL_NUMBER, VOID_NUMBER, Kind
 from ledger.roster import NODE, Key
@@ -24,21 +25,45 @@ from ledger.signing import Claim, deals_with_itself
 from ledger.state import CLOSED, SUSPENDED, Books, OnLeg, ReadEntry, State
 
 DAY_SECONDS = 86_400
+KEY_KINDS = frozenset(("genesis", "key_grant", "key_revoke", "node_rotate"))
+"""Those that change whose keys count."""
+SERVICE = KINDS["service"]
 
 Signers = tuple[Time, Key, tuple[Key, ...]]
 """The entry's log time, the author's key and those beside."""
 
+OnAdmitted = Callable[[Claim], None]
+"""Told every entry that was found true, after what it changed: ``claim.state`` has it, ``claim.index`` is its own."""
+
 
 class Replay:
-    """A state that goes on from entry to entry. ``read`` gives earlier entries by index."""
+    """A state that goes on from entry to entry. ``read`` gives earlier entries by index.
 
-    def __init__(self, state: State, read: ReadEntry, on_leg: OnLeg | None = None) -> None:
+    ``on_leg`` is told every leg and ``on_admitted`` every entry but seals, for what is computed on the side.
+    """
+
+    def __init__(
+        self, state: State, read: ReadEntry, on_leg: OnLeg | None = None, on_admitted: OnAdmitted | None = None
+    ) -> None:
         self.state = state
         self.books = Books(state, on_leg)
         self._read = read
+        self._on_admitted = on_admitted
+        self._last_signers: tuple[str, tuple[str, ...], Time, Signers] | None = None
+        """Those of the last entry, as long as nothing has changed whom they are: a sheet has the same."""
+        self._cleared: Signers | None = None
+        """Those who may record services on paper."""
 
     def signers(self, entry: Statement[Any]) -> Signers | None:
         """The keys that signed, or None where one is unknown or does not count at the entry's log time."""
+        last = self._last_signers
+        if last is not None and last[0] == entry.by and last[1] == entry.beside and last[2] == entry.at:
+            return last[3]
+        signers = self._signers(entry)
+        self._last_signers = None if signers is None else (entry.by, entry.beside, entry.at, signers)
+        return signers
+
+    def _signers(self, entry: Statement[Any]) -> Signers | None:
         time, keys = self.state.log_time(entry.at), self.state.roster.keys
         signers = []
         for key_name in (entry.by, *entry.beside):
@@ -56,14 +81,29 @@ class Replay:
         state, kind = self.state, KINDS[entry.kind]
         time, author, beside = signers
         claim = Claim(state, entry, state.size, time, author, beside, self._read)
-        outcome = kind.first(claim) or kind.demand(claim) or _common(claim, kind) or kind.rule(claim)
+        outcome = self._outcome(claim, kind, signers)
         if outcome is None:
             kind.post(claim, self.books)
             author.last_seq = entry.seq
+            if entry.kind in KEY_KINDS:
+                self._last_signers = None
             if state.block_latest is None or entry.at > state.block_latest:
                 state.block_latest = entry.at
+            if self._on_admitted is not None:
+                self._on_admitted(claim)
             self._advance(kind.number)
         return outcome
+
+    def _outcome(self, claim: Claim, kind: Kind, signers: Signers) -> str | None:
+        """The first that is true. Whether these people may record services on paper is asked once a sheet."""
+        if kind is not SERVICE or claim.entry.body.evidence.form != PAPER:
+            return kind.first(claim) or kind.demand(claim) or _common(claim, kind) or kind.rule(claim)
+        if signers is not self._cleared:
+            outcome = kind.demand(claim) or _common(claim, kind)
+            if outcome:
+                return outcome
+            self._cleared = signers
+        return kind.rule(claim)
 
     def skip(self) -> None:
         """Pass an entry that changes nothing."""
@@ -82,6 +122,7 @@ class Replay:
         self._advance(SEAL_NUMBER)
         state.block_entries = 0
         state.block_latest = None
+        self._last_signers = None
 
     def _advance(self, number: int) -> None:
         self.state.kinds.append(number)

@@ -11,8 +11,8 @@ import msgspec
 
 from chain.entry import Statement
 from chain.fields import Time
-from ledger.bodies import SIGNED
-from ledger.roster import AUTHORITY, CLERK, MEMBER, NODE, PEOPLE, STAFF, Key, persons_of
+from ledger.bodies import PAPER, SIGNED
+from ledger.roster import ASSESSOR, AUTHORITY, CLERK, MEMBER, NODE, PEOPLE, STAFF, Key, persons_of
 from ledger.state import ReadEntry, State
 
 NOT_ALLOWED, NEEDS_SECOND = "not-allowed", "needs-second"
@@ -95,13 +95,54 @@ def party_or_clerk(claim: Claim) -> str | None:
 
 
 def for_service(claim: Claim) -> str | None:
-    """On paper C+M; where the recipient signs, the provider's key or a clerk, and somebody beside (RULES §4)."""
+    """On paper C+M; else the provider's key or a clerk, and where the recipient signs somebody beside (RULES §4)."""
     body = claim.entry.body
-    if body.evidence.form != SIGNED:
+    if body.evidence.form == PAPER:
         return clerk_and_member(claim)
     if claim.author.role != CLERK and not speaks_for(claim.author, body.provider):
         return NOT_ALLOWED
-    return None if claim.beside else NEEDS_SECOND
+    return NEEDS_SECOND if body.evidence.form == SIGNED and not claim.beside else None
+
+
+def for_coupons(claim: Claim) -> str | None:
+    """A+A, and nobody among the signers who is a clerk: who records must not print what proves his records."""
+    outcome = two_authorities(claim)
+    if outcome == NOT_ALLOWED:
+        return outcome
+    clerks = {key.person for key in claim.state.roster.keys.values() if key.role == CLERK and key.counts_at(claim.time)}
+    signers = (claim.author, *claim.beside)
+    return NOT_ALLOWED if any(key.role == CLERK or key.person in clerks for key in signers) else outcome
+
+
+def member_or_authority(claim: Claim) -> str | None:
+    """M or A."""
+    return None if claim.author.role in (MEMBER, AUTHORITY) else NOT_ALLOWED
+
+
+def assessor(claim: Claim) -> str | None:
+    """The third party that assesses."""
+    return None if claim.author.role == ASSESSOR else NOT_ALLOWED
+
+
+def assessor_or_authority(claim: Claim) -> str | None:
+    """Assessor or A."""
+    return None if claim.author.role in (ASSESSOR, AUTHORITY) else NOT_ALLOWED
+
+
+def for_case_close(claim: Claim) -> str | None:
+    """M+M or A+A, and one of them did not sign the opening of the case."""
+    outcome = two_authorities(claim) if claim.author.role == AUTHORITY else two_members(claim)
+    case = claim.state.cases.get(claim.entry.body.case)
+    if outcome or case is None:
+        return outcome
+    signers = persons_of(claim.beside, claim.author.role) | {claim.author.person}
+    return None if signers - set(case.openers) else NEEDS_SECOND
+
+
+def for_appeal(claim: Claim) -> str | None:
+    """The person's own key, or C+M for him."""
+    case = claim.state.cases.get(claim.entry.body.case)
+    return None if case is not None and speaks_for(claim.author, case.account) else clerk_and_member(claim)
 
 
 def for_grant(claim: Claim) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chain.entry import Statement
-from chain.fields import Time
+from chain.fields import Date, Time
 from chain.merkle import StateTree, leaf_hash
 from ledger.numbers import BRIDGE, FEN, ISSUE, MINUTE, OUTSIDE, POOL
 from ledger.parameters import DEFAULTS, Parameters
@@ -27,7 +27,7 @@ else:
     Ints = array.array  # msgspec reads annotations at run time, where the class takes no parameter
 
 OPEN, SUSPENDED, CLOSED = "open", "suspended", "closed"
-PERSON, INSTITUTION, SYSTEM = "person", "institution", "system"
+PERSON, INSTITUTION, FUND, SYSTEM = "person", "institution", "fund", "system"
 
 ReadEntry = Callable[[int], Statement[Any]]
 """Gives the entry at an index of this log that is below the one being judged and had no finding."""
@@ -89,6 +89,17 @@ class Account(msgspec.Struct, kw_only=True):
     kin: set[str] = msgspec.field(default_factory=set)
     credentials: dict[str, list[Time | None]] = msgspec.field(default_factory=dict)
     served: DayBook | None = None
+    earned: int = 0
+    """Minutes of its services that still stand."""
+    suspensions: set[int] = msgspec.field(default_factory=set)
+    """Sanctions in force that suspend it."""
+    revocations: set[int] = msgspec.field(default_factory=set)
+    """Sanctions in force that take the volunteer flag."""
+
+    @property
+    def may_serve(self) -> bool:
+        """Whether it is a volunteer whom no sanction keeps from it."""
+        return self.volunteer and not self.revocations
 
     def leaf(self) -> bytes:
         """Its canonical bytes in the state tree."""
@@ -119,6 +130,53 @@ class Objection(msgspec.Struct, array_like=True):
 
     index: int
     service: int
+
+
+class Month(msgspec.Struct, array_like=True):
+    """The services whose ``end`` lies in one local month. All but ``services`` and ``disputed`` count standing ones."""
+
+    services: int = 0
+    disputed: int = 0
+    standing: int = 0
+    earned_minutes: int = 0
+    redeemed_minutes: int = 0
+    evidence: dict[str, int] = msgspec.field(default_factory=dict)
+    """Their number by class of evidence."""
+
+    def add(self, form: str, minutes: int, redeemed: int, sign: int = 1) -> None:
+        """Count a service; take it away again with ``sign`` −1."""
+        self.standing += sign
+        self.earned_minutes += sign * minutes
+        self.redeemed_minutes += sign * redeemed
+        self.evidence[form] = self.evidence.get(form, 0) + sign
+
+
+class CouponBook(msgspec.Struct, array_like=True):
+    """A printed book of coupons, and which of them were used."""
+
+    account: str
+    root: bytes
+    count: int
+    minutes_max: int
+    used: set[int] = msgspec.field(default_factory=set)
+
+
+class Case(msgspec.Struct, array_like=True):
+    """A suspicion that people look into. ``openers`` signed its opening; a closed one has its ``outcome``."""
+
+    account: str
+    suspicion: str
+    openers: tuple[str, ...]
+    outcome: str | None = None
+
+
+class Measure(msgspec.Struct, array_like=True):
+    """A sanction in force: ``kind`` is ``suspend``, ``revoke`` or ``list``; ``until`` reminds and ends nothing."""
+
+    account: str
+    kind: str
+    case: int
+    until: Date | None = None
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -163,6 +221,19 @@ class State(msgspec.Struct, kw_only=True):
     """Services that were disputed, once and for all."""
     objections: dict[int, Objection] = msgspec.field(default_factory=dict)
     """Open disputes by the index of the service."""
+    coupon_books: dict[int, CouponBook] = msgspec.field(default_factory=dict)
+    """By the index of the entry that issued them."""
+    cases: dict[int, Case] = msgspec.field(default_factory=dict)
+    sanctions: dict[int, Measure] = msgspec.field(default_factory=dict)
+    """Those in force."""
+    funds: dict[str, str] = msgspec.field(default_factory=dict)
+    """What each fund is for."""
+    open_findings: dict[int, dict[int, Date]] = msgspec.field(default_factory=dict)
+    """Of each inspection, when the findings are due that nobody has mended yet."""
+    months: dict[int, Month] = msgspec.field(default_factory=dict)
+    """By ``month_of``."""
+    granted_minutes: int = 0
+    """What the platform has given and was not taken back: grants, openings, services paid by ``issue``."""
 
     def log_time(self, at: Time) -> Time:
         """Log time of an entry with that ``at`` that comes next (FORMAT §3)."""
@@ -184,6 +255,14 @@ class State(msgspec.Struct, kw_only=True):
         """The local day that a time falls on, counted from 0001-01-01."""
         return (time + self.utc_offset).toordinal()
 
+    def month(self, index: int, time: Time) -> Month:
+        """The local month that a time falls in, by the offset in force for the entry at ``index``."""
+        number = month_of(time + (self.utc_offset if index >= self.size else self.utc_offset_at(index)))
+        month = self.months.get(number)
+        if month is None:
+            month = self.months[number] = Month()
+        return month
+
     def open_account(self, account: Account) -> None:
         """Enter a new account, whose position is the next one."""
         self.accounts[account.number] = account
@@ -192,6 +271,14 @@ class State(msgspec.Struct, kw_only=True):
         """POSIX seconds at which the block of that entry was sealed, or None while it is open."""
         place = bisect_left(self.seal_indexes, index)
         return self.seal_seconds[place] if place < len(self.seal_indexes) else None
+
+
+MONTHS_A_YEAR = 12
+
+
+def month_of(local: Date) -> int:
+    """The number of a local month: 12 a year, January of year 0 being 0."""
+    return local.year * MONTHS_A_YEAR + local.month - 1
 
 
 def system_accounts() -> Iterator[Account]:
@@ -299,14 +386,21 @@ class Books:
         return (self._leaves[position], self._tree.path(position)) if position < len(self._leaves) else None
 
 
+FORM = b"huzhu/state/v2\n"
+"""Before a state's bytes. Another one with every change of what a state counts: what an older program has counted lacks
+something from the first entry on, and is replayed anew."""
+
+
 def freeze(state: State) -> bytes:
     """A state as bytes, for a cache on disk."""
-    return msgspec.msgpack.encode(state, enc_hook=_freeze_array)
+    return FORM + msgspec.msgpack.encode(state, enc_hook=_freeze_array)
 
 
 def thaw(raw: bytes) -> State:
     """The state in bytes that ``freeze`` made; raises msgspec.DecodeError for any others."""
-    return msgspec.msgpack.decode(raw, type=State, dec_hook=_thaw_array)
+    if not raw.startswith(FORM):
+        raise msgspec.DecodeError("these are not the bytes of a state of this form")
+    return msgspec.msgpack.decode(memoryview(raw)[len(FORM) :], type=State, dec_hook=_thaw_array)
 
 
 def _freeze_array(value: Any) -> Any:

@@ -25,7 +25,21 @@ from chain.merkle import leaf_hash, levels_of, path_in, root_of
 from chain.note import ED25519, format_note, format_vkey, make_vkey, parse_note
 from chain.receipt import open_promise
 from chain.sheet import SheetDomain, sign_sheet
-from ledger.bodies import AccountOpen, Donate, Evidence, Opening, Service
+from ledger.bodies import (
+    AccountOpen,
+    Assessment,
+    CaseOpen,
+    CouponIssue,
+    Donate,
+    Evidence,
+    Finding,
+    FundSpend,
+    Inspection,
+    Opening,
+    Risk,
+    Sanction,
+    Service,
+)
 from ledger.kinds import CODEC
 from ledger.numbers import account_number
 from ledger.parameters import Parameters
@@ -216,6 +230,12 @@ def params_entry(inner: str) -> bytes:
     return replaced('{"a":1}', '{"a":' + inner + "}", raw)
 
 
+def entry_with(body: Body) -> bytes:
+    """An entry by a member alone, well shaped whoever may say it; its signature is zeros."""
+    statement = Statement(at=START, body=body, by=MEMBER.id, kind=KIND_OF[type(body)], seq=1)
+    return join_entry(format_statement(statement), None, (Signature(MEMBER.id, bytes(64)),))
+
+
 def set_field(*path_and_value: Any) -> Callable[[Case], object]:
     """A change that puts a value at a path."""
     *path, last, value = path_and_value
@@ -232,6 +252,8 @@ def entry_cases() -> Cases:
     yield from good_entries()
     yield from noncanonical_entries()
     yield from malformed_entries()
+    yield from care_entries()
+    yield from malformed_care_entries()
 
 
 def good_entries() -> Cases:
@@ -387,6 +409,109 @@ def malformed_entries() -> Cases:
     for name, time in times.items():
         bad = edited(raw, set_field("at", time))
         yield f"entry-time-{name}", entry_case(f"A time written {time}.", "FORMAT §1", bad, "entry.malformed")
+
+
+# What a coupon, a case, a fund, an inspection and the figures look like
+
+SECRET = bytes(range(16))
+DUE = datetime.date(2026, 6, 30)
+BY_COUPON = entry_with(
+    Service(
+        category="assistance",
+        end=START,
+        evidence=Evidence(form="coupon", book=2, index=1, path=(bytes(32),), secret=SECRET),
+        minutes=45,
+        paid_by="issue",
+        provider=VOLUNTEER,
+        recipient=ELDER,
+        start=START - HOUR,
+    )
+)
+BOOK = entry_with(CouponIssue(account=ELDER, count=1_024, minutes_max=60, root=bytes(32)))
+CASE = entry_with(CaseOpen(account=VOLUNTEER, entries=(5, 7), suspicion="overlap"))
+SANCTION = entry_with(Sanction(account=VOLUNTEER, case=9, measure="suspend", until=DUE))
+SPENDING = entry_with(FundSpend(fen=1, fund="canteen", payee="the grocer", purpose="meals", voucher=bytes(32)))
+ASSESSMENT = entry_with(Assessment(period="2026-H1", report=bytes(32), scores={"care": 100, "food": 0}, subject="x"))
+INSPECTION = entry_with(Inspection(findings=(Finding(code="stairs", due=DUE, text="no rail"),), subject="x"))
+FIGURES = entry_with(Risk(figures={"band_0": 45, "earned": 45, "fen": -1}, period="2026-03"))
+
+
+def care_entries() -> Cases:
+    evidence = ("body", "evidence")
+    for name, what, raw in (
+        ("coupon-service", "A service by coupon 1 of the book at index 2.", BY_COUPON),
+        (
+            "coupon-path-empty",
+            "The coupon of a book of one: its path is empty.",
+            edited(BY_COUPON, lambda plain: plain["body"]["evidence"].update(index=0, path=[])),
+        ),
+        (
+            "coupon-path-of-63",
+            "The longest path of a coupon.",
+            edited(BY_COUPON, set_field(*evidence, "path", [base64(bytes(32))] * 63)),
+        ),
+        ("coupons-1024", "The largest book of coupons.", BOOK),
+        ("case", "A case over two entries.", CASE),
+        ("sanction", "A sanction with the day of which it reminds.", SANCTION),
+        ("one-fen", "One fen spent.", SPENDING),
+        ("scores", "The lowest and the highest score.", ASSESSMENT),
+        ("scores-empty", "A map may be empty.", edited(ASSESSMENT, set_field("body", "scores", {}))),
+        ("findings", "An inspection that found something.", INSPECTION),
+        ("findings-none", "An inspection that found nothing.", edited(INSPECTION, set_field("body", "findings", []))),
+        ("figures", "Figures, one of them below zero.", FIGURES),
+    ):
+        yield f"entry-good-{name}", entry_case(what, "RULES §3", raw, None)
+    unsorted = replaced('"band_0":45,"earned":45', '"earned":45,"band_0":45', FIGURES)
+    yield "entry-figures-unsorted", entry_case("Figures out of order.", "FORMAT §1", unsorted, "entry.noncanonical")
+    large = edited(FIGURES, set_field("body", "figures", "fen", -(2**53)))
+    yield (
+        "entry-figure-minus-2-to-the-53",
+        entry_case("A figure that a double does not hold.", "FORMAT §1", large, "entry.noncanonical"),
+    )
+
+
+def malformed_care_entries() -> Cases:
+    evidence, due = ("body", "evidence"), ("body", "findings", 0, "due")
+    zeros = base64(bytes(32))
+    cases: dict[str, tuple[str, bytes]] = {
+        "coupon-secret-of-15-bytes": (
+            "A coupon's secret of 15 bytes.",
+            edited(BY_COUPON, set_field(*evidence, "secret", base64(SECRET[:15]))),
+        ),
+        "coupon-path-of-64": (
+            "A path of 64 hashes.",
+            edited(BY_COUPON, set_field(*evidence, "path", [zeros] * 64)),
+        ),
+        "coupon-without-path": (
+            "A coupon without `path`.",
+            edited(BY_COUPON, lambda plain: plain["body"]["evidence"].pop("path")),
+        ),
+        "coupon-with-a-sheet": (
+            "A coupon and the hash of a paper sheet.",
+            edited(BY_COUPON, set_field(*evidence, "hash", zeros)),
+        ),
+        "paper-with-a-coupon": (
+            "Paper with the index of a coupon.",
+            edited(ENTRIES[SERVICE], set_field(*evidence, "index", 1)),
+        ),
+        "coupons-1025": ("A book of 1,025 coupons.", edited(BOOK, set_field("body", "count", 1_025))),
+        "case-without-entries": ("A case that rests on nothing.", edited(CASE, set_field("body", "entries", []))),
+        "measure-unknown": ("A fine.", edited(SANCTION, set_field("body", "measure", "fine"))),
+        "date-february-30": ("A date that is none.", edited(SANCTION, set_field("body", "until", "2026-02-30"))),
+        "date-short": ("A month of one digit.", edited(INSPECTION, set_field(*due, "2026-6-30"))),
+        "date-with-a-time": ("A time for a date.", edited(INSPECTION, set_field(*due, "2026-06-30T00:00:00Z"))),
+        "fen-zero": ("Nothing spent.", edited(SPENDING, set_field("body", "fen", 0))),
+        "fund-upper-case": ("A code with a capital.", edited(SPENDING, set_field("body", "fund", "Canteen"))),
+        "score-101": ("A score above 100.", edited(ASSESSMENT, set_field("body", "scores", "care", 101))),
+        "score-below-zero": ("A score below 0.", edited(ASSESSMENT, set_field("body", "scores", "care", -1))),
+        "finding-without-due": (
+            "A finding that is due on no day.",
+            edited(INSPECTION, lambda plain: plain["body"]["findings"][0].pop("due")),
+        ),
+        "figure-true": ("A figure that is true.", edited(FIGURES, set_field("body", "figures", "fen", True))),
+    }
+    for name, (what, bad) in cases.items():
+        yield f"entry-{name}", entry_case(what, "RULES §3", bad, "entry.malformed")
 
 
 def _with_unsorted() -> bytes:

@@ -25,7 +25,7 @@ from chain.entry import Body, Entry, SheetPlace, Signature, Statement, format_st
 from chain.errors import EntryError
 from chain.fields import AccountNumber, Time
 from chain.merkle import leaf_hash
-from ledger.bodies import Evidence, Founder
+from ledger.bodies import Evidence, Finding, Founder
 from ledger.kinds import CODEC
 from tests.chain.helpers import flipped
 
@@ -196,8 +196,30 @@ def is_founders(value: Any) -> bool:
 
 def is_evidence(value: Any) -> bool:
     paper = {"class": one_of("paper"), "hash": is_hash}
-    signed = {"checkin?": is_moment, "checkout?": is_moment, "class": one_of("signed")}
-    return fits(paper, value) or fits(signed, value)
+    times: dict[str, Check] = {"checkin?": is_moment, "checkout?": is_moment}
+    signed = {**times, "class": one_of("signed")}
+    coupon = {**times, "book": is_index, "class": one_of("coupon"), "index": is_index}
+    coupon |= {"path": lambda path: is_list_of(is_hash, path, 63), "secret": is_base64(16)}
+    return fits(paper, value) or fits(signed, value) or fits(coupon, value)
+
+
+def is_list_of(check: Check, value: Any, longest: int | None = None) -> bool:
+    return isinstance(value, list) and all(map(check, value)) and (longest is None or len(value) <= longest)
+
+
+def is_map_of(check: Check) -> Check:
+    return lambda value: isinstance(value, dict) and all(map(check, value.values()))
+
+
+def is_day(value: Any) -> bool:
+    if not matches("[0-9]{4}-[0-9]{2}-[0-9]{2}")(value):
+        return False
+    year, month, day = (int(part) for part in value.split("-"))
+    return year > 0 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
+
+
+def is_finding(value: Any) -> bool:
+    return fits({"code": is_code, "due": is_day, "text": is_text}, value)
 
 
 def fits(fields: dict[str, Check], value: Any) -> bool:
@@ -273,6 +295,36 @@ REFERENCE_BODIES: dict[str, dict[str, Check]] = {
     "reverse": {"index": is_index, "reason": is_text},
     "dispute": {"index": is_index, "party": is_account, "ground": is_text},
     "resolve": {"index": is_index, "outcome": one_of("upheld", "rejected"), "reason": is_text},
+    "institution": {"account": is_account},
+    "coupon_issue": {"account": is_account, "root": is_hash, "count": is_integer(1, 1_024), "minutes_max": is_count},
+    "case_open": {
+        "account": is_account,
+        "suspicion": is_code,
+        "entries": lambda entries: entries != [] and is_list_of(is_index, entries),
+        "note?": is_text,
+    },
+    "case_step": {"case": is_index, "step": one_of("remind", "track", "hear"), "note": is_text},
+    "case_close": {"case": is_index, "outcome": one_of("cleared", "upheld"), "note": is_text},
+    "sanction": {
+        "account": is_account,
+        "measure": one_of("suspend", "revoke", "list"),
+        "case": is_index,
+        "until?": is_day,
+    },
+    "sanction_lift": {"sanction": is_index, "reason": is_text},
+    "appeal": {"case": is_index, "ground": is_text},
+    "fund_open": {"fund": is_code, "purpose": is_code, "title": is_text},
+    "fund_receive": {
+        "fund": is_code,
+        "fen": is_count,
+        "source": one_of("government", "collective", "society", "individual"),
+        "voucher": is_hash,
+    },
+    "fund_spend": {"fund": is_code, "fen": is_count, "purpose": is_code, "payee": is_text, "voucher": is_hash},
+    "assessment": {"subject": is_text, "period": is_text, "scores": is_map_of(is_integer(0, 100)), "report": is_hash},
+    "inspection": {"subject": is_text, "findings": lambda findings: is_list_of(is_finding, findings)},
+    "inspection_done": {"inspection": is_index, "finding": is_index, "note": is_text},
+    "risk": {"period": is_text, "figures": is_map_of(is_integer(-(2**53) + 1))},
     "seal": {
         "height": is_index,
         "prev": lambda value: value == "" or is_hash(value),
@@ -380,6 +432,21 @@ SMALLEST: dict[str, Plain] = {
     "reverse": {"index": 0, "reason": "a"},
     "dispute": {"ground": "互" * 1_024, "index": 7, "party": ACCOUNT},
     "resolve": {"index": 8, "outcome": "upheld", "reason": "\U0001f375"},
+    "institution": {"account": ACCOUNT},
+    "coupon_issue": {"account": ACCOUNT, "count": 1_024, "minutes_max": 60, "root": HASH},
+    "case_open": {"account": ACCOUNT, "entries": [0], "suspicion": "ring"},
+    "case_step": {"case": 0, "note": "a", "step": "hear"},
+    "case_close": {"case": 0, "note": "a", "outcome": "cleared"},
+    "sanction": {"account": ACCOUNT, "case": 0, "measure": "list"},
+    "sanction_lift": {"reason": "a", "sanction": 0},
+    "appeal": {"case": 0, "ground": "a"},
+    "fund_open": {"fund": "canteen", "purpose": "meals", "title": "a"},
+    "fund_receive": {"fen": 1, "fund": "canteen", "source": "society", "voucher": HASH},
+    "fund_spend": {"fen": 1, "fund": "canteen", "payee": "a", "purpose": "meals", "voucher": HASH},
+    "assessment": {"period": "a", "report": HASH, "scores": {}, "subject": "a"},
+    "inspection": {"findings": [], "subject": "a"},
+    "inspection_done": {"finding": 0, "inspection": 0, "note": "a"},
+    "risk": {"figures": {}, "period": "2026-03"},
     "seal": {"accounts": 4, "height": 0, "prev": "", "root": HASH, "size": 1, "state": HASH},
 }
 DESCRIPTION: Plain = {
@@ -410,8 +477,14 @@ FULLEST: dict[str, Plain] = {
         "rating": 5,
         "requested": AT,
     },
+    "case_open": {"entries": [3, 1, 2**53 - 1], "note": "a"},
+    "sanction": {"until": "2028-02-29"},
+    "assessment": {"scores": {"a": 0, "b": 100}},
+    "inspection": {"findings": [{"code": "stairs", "due": "2026-12-31", "text": "steep"}]},
+    "risk": {"figures": {"band_1960": 1, "fen": -(2**53) + 1, "held": 0}},
     "seal": {"prev": HASH},
 }
+COUPON: Plain = {"book": 2, "class": "coupon", "index": 1, "path": [HASH, b64(32, 9)], "secret": b64(16)}
 
 
 def plain_entry(kind: str, body: Plain, beside: tuple[str, ...] = (), sheet: Plain | None = None) -> Plain:
@@ -431,6 +504,12 @@ for _kind, _body in SMALLEST.items():
     GOOD[f"{_kind}-full"] = plain_entry(_kind, {**_body, **FULLEST.get(_kind, {})}, (ALICE, CAROL), PLACE)
 GOOD["gift-seven-beside"] = plain_entry("gift", SMALLEST["gift"], tuple(f"{number:016x}" for number in range(7)))
 GOOD["account_close-to-kin"] = plain_entry("account_close", {**SMALLEST["account_close"], "to": OTHER_ACCOUNT})
+
+GOOD["service-coupon"] = plain_entry("service", {**SMALLEST["service"], "evidence": COUPON})
+GOOD["service-coupon-timed"] = plain_entry(
+    "service", {**SMALLEST["service"], "evidence": {**COUPON, "checkin": AT, "checkout": AT, "path": [HASH] * 63}}
+)
+GOOD["service-coupon-alone"] = plain_entry("service", {**SMALLEST["service"], "evidence": {**COUPON, "path": []}})
 
 good = pytest.mark.parametrize("plain", GOOD.values(), ids=GOOD)
 
@@ -703,6 +782,34 @@ MALFORMED_WHOLE = {
     "evidence-signed-with-hash": encoded(body_changed("service", evidence={"class": "signed", "hash": HASH})),
     "evidence-of-another-class": encoded(body_changed("service", evidence={"class": "video"})),
     "evidence-without-class": encoded(body_changed("service", evidence={})),
+    "evidence-paper-with-an-index": encoded(
+        body_changed("service", evidence={"class": "paper", "hash": HASH, "index": 1})
+    ),
+    "evidence-coupon-with-hash": encoded(body_changed("service", evidence={**COUPON, "hash": HASH})),
+    "evidence-coupon-path-of-64": encoded(body_changed("service", evidence={**COUPON, "path": [HASH] * 64})),
+    "evidence-coupon-secret-of-15": encoded(body_changed("service", evidence={**COUPON, "secret": b64(15)})),
+    "evidence-coupon-secret-of-17": encoded(body_changed("service", evidence={**COUPON, "secret": b64(17)})),
+    "evidence-coupon-without-book": encoded(
+        body_changed("service", evidence={name: COUPON[name] for name in COUPON if name != "book"})
+    ),
+    "coupons-1025": encoded(body_changed("coupon_issue", count=1_025)),
+    "coupons-none": encoded(body_changed("coupon_issue", count=0)),
+    "case-without-entries": encoded(body_changed("case_open", entries=[])),
+    "case-with-a-negative-entry": encoded(body_changed("case_open", entries=[-1])),
+    "day-of-february-30": encoded(body_changed("sanction", until="2026-02-30")),
+    "day-of-the-year-0": encoded(body_changed("sanction", until="0000-01-01")),
+    "day-with-a-time": encoded(body_changed("sanction", until=AT)),
+    "day-short": encoded(body_changed("sanction", until="2026-3-1")),
+    "day-full-width": encoded(body_changed("sanction", until="2026-03-０1")),
+    "day-without-dashes": encoded(body_changed("sanction", until="20260301")),
+    "score-101": encoded(body_changed("assessment", scores={"a": 101})),
+    "score-true": encoded(body_changed("assessment", scores={"a": True})),
+    "score-as-text": encoded(body_changed("assessment", scores={"a": "1"})),
+    "finding-without-due": encoded(body_changed("inspection", findings=[{"code": "a", "text": "a"}])),
+    "finding-with-a-field-more": encoded(
+        body_changed("inspection", findings=[{"code": "a", "due": "2026-03-01", "text": "a", "more": 1}])
+    ),
+    "figures-as-array": encoded(body_changed("risk", figures=[])),
     "genesis-members-empty": encoded(body_changed("genesis", members=[])),
     "genesis-members-falling": encoded(body_changed("genesis", members=FOUNDERS[::-1])),
     "genesis-member-twice": encoded(body_changed("genesis", members=[FOUNDERS[0], FOUNDERS[0]])),
@@ -852,7 +959,7 @@ def test_every_field_is_needed_or_may_be_absent_as_the_rule_book_says(plain: Pla
 # The shapes themselves
 
 
-SHARED: list[type[msgspec.Struct]] = [Entry, Statement, Signature, SheetPlace, Founder, Evidence]
+SHARED: list[type[msgspec.Struct]] = [Entry, Statement, Signature, SheetPlace, Founder, Evidence, Finding]
 STRUCTS = [*CODEC.bodies.values(), *SHARED]
 
 

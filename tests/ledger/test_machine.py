@@ -24,33 +24,44 @@ from hypothesis.stateful import (
 
 import node
 from chain.fields import Time, format_time
-from ledger.state import CLOSED
+from chain.merkle import leaf_hash, levels_of, path_in
+from ledger.coupons import book_root
+from ledger.state import CLOSED, OPEN, SUSPENDED
 from tests.scenarios.audit import check
-from tests.scenarios.script import PRESET
-from tests.scenarios.village import FOUNDED_AT, OK, Plain, Village, number_of, plain_parameters
+from tests.scenarios.script import PRESET, coupon_secrets
+from tests.scenarios.village import FOUNDED_AT, OK, Plain, Village, b64, number_of, plain_parameters
 
 VOLUNTEERS, ELDERS, REDEEMABLE, FUNDED = {"wang", "wu", "zhao"}, {"li", "zhao", "sun"}, {"zhao", "sun"}, {"li"}
 KIN = [{"wang", "zhao"}, {"zhao", "sun"}]
 PEOPLE = sorted(VOLUNTEERS | ELDERS)
 OVERDRAFT, DAY_MAX, DISPUTE_DAYS = 30, 150, 5
+LOCAL = datetime.timedelta(hours=8)
+
+COUPONS, COUPON_MINUTES = 3, 45
+SECRETS = coupon_secrets("b1", COUPONS)
+LEVELS = levels_of([leaf_hash(secret) for secret in SECRETS])
+FUND, PURPOSE = "fund-canteen", "meals"
 
 names, minutes, picks = st.sampled_from(PEOPLE), st.integers(1, 90), st.integers(0, 10_000)
 services = st.sampled_from(
     [("wang", "li", "issue"), ("wu", "li", "pool"), ("wang", "zhao", "recipient"), ("zhao", "sun", "recipient")] * 20
     + list(product(PEOPLE, PEOPLE, ["recipient", "issue", "pool"]))
 )
+coupon_services = st.sampled_from([("wang", "li", "issue"), ("wu", "li", "issue"), ("wang", "zhao", "recipient")])
 gifts = st.sampled_from([("wang", "zhao"), ("zhao", "wang"), ("zhao", "sun")] * 10 + list(product(PEOPLE, PEOPLE)))
 
 
 @dataclass
 class Note:
-    """An entry that moved minutes. ``held`` while the credit waits, ``over`` what the ceiling sent to the pool."""
+    """An entry that moved minutes or fen. ``held`` while it waits, ``over`` what the ceiling sent to the pool."""
 
     payer: str
     payee: str
     minutes: int
     service_day: datetime.date | None = None
     parties: tuple[str, ...] = ()
+    month: str = ""
+    form: str = ""
     posting_days: int = 0
     held: bool = False
     sealed_at: Time | None = None
@@ -66,10 +77,16 @@ class Note:
 class Model:
     """What the rule book says of a village."""
 
-    balances: dict[str, int] = field(default_factory=lambda: dict.fromkeys([*PEOPLE, "pool", "issue"], 0))
+    balances: dict[str, int] = field(default_factory=lambda: dict.fromkeys([*PEOPLE, "pool", "issue", "outside"], 0))
     notes: dict[int, Note] = field(default_factory=dict)
     disputes: dict[int, int] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
+    books: dict[int, set[int]] = field(default_factory=dict)
+    """Of li's books, which coupons were used."""
+    cases: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Whose, and how it was closed."""
+    sanctions: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """On whom, and what."""
     posting_days: int = 2
     ceiling: int = 0
 
@@ -96,7 +113,15 @@ class Model:
             self.credit(note)
 
     def can_give(self, name: str, amount: int) -> bool:
-        return self.balances[name] - amount >= (0 if name == "pool" else -OVERDRAFT)
+        return self.balances[name] - amount >= (0 if name in ("pool", FUND) else -OVERDRAFT)
+
+    def is_sanctioned(self, name: str, measure: str) -> bool:
+        return (name, measure) in self.sanctions.values()
+
+    def status(self, name: str) -> str:
+        if name in self.closed:
+            return CLOSED
+        return SUSPENDED if self.is_sanctioned(name, "suspend") else OPEN
 
     def judge_service(self, note: Note) -> str:
         provider, recipient = note.parties
@@ -104,9 +129,10 @@ class Model:
         given = sum(other.minutes for other in day if other.payee == provider and not other.is_reversed)
         ladder = [
             ("closed", provider in self.closed or recipient in self.closed),
+            ("suspended", self.is_sanctioned(provider, "suspend") or self.is_sanctioned(recipient, "suspend")),
             ("self-dealing", provider == recipient),
             ("over-day-cap", given + note.minutes > DAY_MAX),
-            ("not-volunteer", provider not in VOLUNTEERS),
+            ("not-volunteer", provider not in VOLUNTEERS or self.is_sanctioned(provider, "revoke")),
             ("not-elder", recipient not in ELDERS),
             ("not-funded", note.payer != recipient and recipient not in FUNDED),
             ("not-yet-redeemable", note.payer == recipient and recipient not in REDEEMABLE),
@@ -118,9 +144,52 @@ class Model:
     def judge_gift(self, giver: str, to: str, amount: int) -> str:
         if giver in self.closed or to in self.closed:
             return "closed"
+        if self.is_sanctioned(giver, "suspend"):
+            return "suspended"
         if to != "pool" and {giver, to} not in KIN:
             return "not-kin"
         return OK if self.can_give(giver, amount) else "no-balance"
+
+    def judge_coupon(self, book: int, index: int, note: Note) -> str:
+        if note.parties[1] != "li" or book not in self.books or index >= COUPONS:
+            return "coupon-invalid"
+        if index in self.books[book]:
+            return "coupon-used"
+        return "coupon-over" if note.minutes > COUPON_MINUTES else OK
+
+    def judge_sanction(self, name: str, case: int) -> str:
+        if name in self.closed:
+            return "closed"
+        whose, outcome = self.cases.get(case, ("", ""))
+        if whose != name:
+            return "no-case"
+        return OK if outcome == "upheld" else "case-not-upheld"
+
+    def judge_spending(self, amount: int, purpose: str) -> str:
+        if FUND not in self.balances:
+            return "no-account"
+        if purpose != PURPOSE:
+            return "wrong-purpose"
+        return OK if self.can_give(FUND, amount) else "no-funds"
+
+    def figures(self, month: str) -> dict[str, int]:
+        """Every figure counted anew from everything that ever moved."""
+        services = [note for note in self.notes.values() if note.parties and note.month == month]
+        standing = [note for note in services if not note.is_reversed]
+        given = [note.minutes for note in self.notes.values() if note.payer == "issue" and not note.is_reversed]
+        owed = sorted(max(0, self.balances[name] + self.held(name)) for name in PEOPLE)
+        found = {"outstanding": sum(owed), "band_0": sum(owed), "granted": sum(given)}
+        found["held"] = sum(self.held(name) for name in PEOPLE)
+        found["earned"] = sum(note.minutes for note in standing)
+        found["redeemed"] = sum(note.minutes for note in standing if note.payer == note.parties[1])
+        found["top_tenth"] = 1000 * owed[-1] // sum(owed) if sum(owed) else 0
+        found["fen"] = self.balances.get(FUND, 0)
+        disputed = sum(note.is_disputed for note in services)
+        found["disputed"] = 1000 * disputed // len(services) if services else 0
+        for form in ("paper", "signed", "coupon"):
+            number = sum(note.form == form for note in standing)
+            found[form] = 1000 * number // len(standing) if standing else 0
+        return dict(sorted(found.items()))
 
     def judge_close(self, name: str, to: str | None) -> str:
         if name in self.closed or to in self.closed:
@@ -219,22 +288,106 @@ class NodeMachine(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         self.village.now += datetime.timedelta(hours=hours)
 
-    @rule(who=services, amount=minutes)
-    def service(self, who: tuple[str, str, str], amount: int) -> None:
+    def a_service(self, who: tuple[str, str, str], amount: int, form: str) -> tuple[Plain, Note]:
+        """The body and the note of a service that ends now."""
         provider, recipient, paid_by = who
         end = self.village.now
         start = end - datetime.timedelta(minutes=amount)
-        body = {"provider": number_of(provider), "recipient": number_of(recipient), "minutes": amount}
+        body: Plain = {"provider": number_of(provider), "recipient": number_of(recipient), "minutes": amount}
         body |= {"paid_by": paid_by, "start": format_time(start), "end": format_time(end)}
-        payer = recipient if paid_by == "recipient" else paid_by
-        day = (start + datetime.timedelta(hours=8)).date()
-        note = Note(payer, provider, amount, service_day=day, parties=(provider, recipient))
+        note = Note(recipient if paid_by == "recipient" else paid_by, provider, amount, parties=(provider, recipient))
+        note.service_day = (start + LOCAL).date()
+        note.month, note.form = (end + LOCAL).strftime("%Y-%m"), form
+        return body, note
+
+    @rule(who=services, amount=minutes)
+    def service(self, who: tuple[str, str, str], amount: int) -> None:
+        body, note = self.a_service(who, amount, "paper")
         if self.submit("service", body, "clerk", "m1", expected=self.model.judge_service(note)):
             self.model.move(self.village.last_index, note)
 
     @rule(who=services, amount=minutes)
     def another_service(self, who: tuple[str, str, str], amount: int) -> None:
         self.service(who, amount)
+
+    @rule()
+    def coupon_issue(self) -> None:
+        body = {"account": number_of("li"), "count": COUPONS, "minutes_max": COUPON_MINUTES}
+        self.submit("coupon_issue", body | {"root": b64(book_root(SECRETS))}, "a1", "a2", expected=OK)
+        self.model.books[self.village.last_index] = set()
+
+    @precondition(lambda self: self.model.books)
+    @rule(who=coupon_services, amount=minutes, pick=picks, index=st.integers(0, COUPONS))
+    def service_by_coupon(self, who: tuple[str, str, str], amount: int, pick: int, index: int) -> None:
+        """``COUPONS`` is the index of a coupon that the book does not have."""
+        body, note = self.a_service(who, amount, "coupon")
+        book, real = self.some_index(pick, list(self.model.books)), index % COUPONS
+        path = [b64(hashed) for hashed in path_in(LEVELS, real)]
+        body["evidence"] = {"class": "coupon", "book": book, "index": index, "path": path, "secret": b64(SECRETS[real])}
+        expected = self.model.judge_service(note)
+        if expected == OK:
+            expected = self.model.judge_coupon(book, index, note)
+        if self.submit("service", body, "clerk", expected=expected):
+            self.model.move(self.village.last_index, note)
+            self.model.books[book].add(index)
+
+    @rule(name=names)
+    def case_open(self, name: str) -> None:
+        body = {"account": number_of(name), "entries": [0], "suspicion": "ring"}
+        self.submit("case_open", body, "m1", expected=OK)
+        self.model.cases[self.village.last_index] = (name, "")
+
+    @precondition(lambda self: self.model.cases)
+    @rule(pick=picks, outcome=st.sampled_from(["upheld", "upheld", "cleared"]))
+    def case_close(self, pick: int, outcome: str) -> None:
+        index = self.some_index(pick, list(self.model.cases))
+        expected = OK if self.model.cases.get(index, ("", "closed"))[1] == "" else "no-case"
+        if self.submit("case_close", {"case": index, "outcome": outcome}, "m2", "m3", expected=expected):
+            self.model.cases[index] = (self.model.cases[index][0], outcome)
+
+    @precondition(lambda self: self.model.cases)
+    @rule(pick=picks, name=names, measure=st.sampled_from(["suspend", "revoke", "list"]))
+    def sanction(self, pick: int, name: str, measure: str) -> None:
+        index = self.some_index(pick, list(self.model.cases))
+        if pick % 4 and index in self.model.cases:
+            name = self.model.cases[index][0]
+        body = {"account": number_of(name), "case": index, "measure": measure}
+        if self.submit("sanction", body, "a1", "a2", expected=self.model.judge_sanction(name, index)):
+            self.model.sanctions[self.village.last_index] = (name, measure)
+
+    @precondition(lambda self: self.model.sanctions)
+    @rule(pick=picks)
+    def sanction_lift(self, pick: int) -> None:
+        index = self.some_index(pick, list(self.model.sanctions))
+        expected = OK if index in self.model.sanctions else "no-sanction"
+        if self.submit("sanction_lift", {"sanction": index}, "a1", "a2", expected=expected):
+            del self.model.sanctions[index]
+
+    @rule()
+    def fund_open(self) -> None:
+        expected = "account-exists" if FUND in self.model.balances else OK
+        if self.submit("fund_open", {"fund": "canteen", "purpose": PURPOSE}, "m1", "m2", expected=expected):
+            self.model.balances[FUND] = 0
+
+    @rule(fen=minutes)
+    def fund_receive(self, fen: int) -> None:
+        expected = OK if FUND in self.model.balances else "no-account"
+        body = {"fen": fen, "fund": "canteen", "source": "individual"}
+        if self.submit("fund_receive", body, "m1", "m2", expected=expected):
+            self.model.move(self.village.last_index, Note("outside", FUND, fen))
+
+    @rule(fen=minutes, purpose=st.sampled_from([PURPOSE, PURPOSE, PURPOSE, "travel"]))
+    def fund_spend(self, fen: int, purpose: str) -> None:
+        body = {"fen": fen, "fund": "canteen", "purpose": purpose}
+        expected = self.model.judge_spending(fen, purpose)
+        if self.submit("fund_spend", body, "m1", "m2", expected=expected):
+            self.model.move(self.village.last_index, Note(FUND, "outside", fen))
+
+    @rule(months_ago=st.sampled_from([0, 0, 1]))
+    def risk(self, months_ago: int) -> None:
+        month = (self.village.now + LOCAL - datetime.timedelta(days=28 * months_ago)).strftime("%Y-%m")
+        body = {"period": month, "figures": self.model.figures(month)}
+        assert self.submit("risk", body, "clerk", "m1", expected=OK)
 
     @rule(who=gifts, amount=minutes)
     def gift(self, who: tuple[str, str], amount: int) -> None:
@@ -343,9 +496,9 @@ class NodeMachine(RuleBasedStateMachine):
         if not accounts:
             return
         for name, balance in model.balances.items():
-            account = accounts[number_of(name)]
+            account = accounts[name if name == FUND else number_of(name)]
             assert (account.balance, account.held) == (balance, model.held(name)), name
-            assert (account.status == CLOSED) is (name in model.closed)
+            assert account.status == model.status(name)
 
     def teardown(self) -> None:
         if self.village.now > FOUNDED_AT:
@@ -365,8 +518,13 @@ def test_long_histories(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [("wang", "li", "issue"), ("wu", "li", "pool"), ("wang", "zhao", "recipient"), ("zhao", "sun", "recipient")]
     kin = [("wang", "zhao"), ("zhao", "wang"), ("zhao", "sun")]
 
+    by_coupon = [("wang", "li", "issue"), ("wu", "li", "issue"), ("wang", "zhao", "recipient")]
+
     def name() -> str:
         return chance.choice(PEOPLE)
+
+    def index() -> int:
+        return chance.randint(0, COUPONS)
 
     def amount() -> int:
         return chance.randint(1, 90)
@@ -385,6 +543,16 @@ def test_long_histories(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         (15, lambda: machine.dispute(pick(), name())),
         (10, lambda: machine.resolve(pick(), chance.choice(["upheld", "rejected", "rejected"]))),
         (2, lambda: machine.close(name(), chance.choice([*PEOPLE, "pool", None]), chance.randrange(4))),
+        (1, machine.coupon_issue),
+        (30, lambda: machine.service_by_coupon(chance.choice(by_coupon), chance.randint(1, 50), pick(), index())),
+        (6, lambda: machine.case_open(name())),
+        (10, lambda: machine.case_close(pick(), chance.choice(["upheld", "upheld", "cleared"]))),
+        (15, lambda: machine.sanction(pick(), name(), chance.choice(["suspend", "revoke", "list"]))),
+        (15, lambda: machine.sanction_lift(pick())),
+        (1, machine.fund_open),
+        (5, lambda: machine.fund_receive(amount())),
+        (8, lambda: machine.fund_spend(amount(), chance.choice(["meals", "meals", "travel"]))),
+        (6, lambda: machine.risk(chance.choice([0, 0, 1]))),
         (3, lambda: machine.new_parameters(chance.randrange(4), chance.choice([0, 60, 120, 200]))),
         (30, lambda: machine.seal(chance.choice([0, 3, 12, 24, 48]))),
         (1, machine.reopen),

@@ -1,6 +1,7 @@
 """The state as bytes and back, and the small books in it."""
 
 import datetime
+import hashlib
 
 import msgspec
 import pytest
@@ -11,7 +12,21 @@ from chain.block import SEAL
 from chain.merkle import leaf_hash
 from ledger.kinds import CODEC
 from ledger.replay import Replay
-from ledger.state import DayBook, State, freeze, thaw
+from ledger.roster import Key, Roster
+from ledger.state import (
+    FORM,
+    Account,
+    Case,
+    CouponBook,
+    Credit,
+    DayBook,
+    Measure,
+    Month,
+    Objection,
+    State,
+    freeze,
+    thaw,
+)
 from tests.scenarios.audit import check
 from tests.scenarios.script import Player, Scenario, scenarios_on_file
 from tests.scenarios.village import Village
@@ -37,13 +52,32 @@ def test_thawed_anywhere_a_state_goes_on_as_if_never_frozen(scenario: Scenario) 
     assert state == village.state
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x80", b"\xc1", b"\x81\xa4size\xa1x", b"{}"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"\x80", FORM, FORM + b"\xc1", FORM + b"\x81\xa4size\xa1x", FORM + b"{}", FORM[:-1] + b"\x80"]
+)
 def test_other_bytes_are_no_state(raw: bytes) -> None:
-    if raw == b"\x80":
-        assert thaw(raw) == State()
-    else:
+    with pytest.raises(msgspec.DecodeError):
+        thaw(raw)
+
+
+def test_a_state_of_an_older_program_is_counted_anew() -> None:
+    """One that did not count hours by month and provider would be believed to have counted none."""
+    older = freeze(State()).replace(b"huzhu/state/v2\n", b"huzhu/state/v1\n")
+    assert thaw(FORM + b"\x80") == State()
+    for raw in (older, older.partition(b"\n")[2]):
         with pytest.raises(msgspec.DecodeError):
             thaw(raw)
+
+
+def test_the_form_has_these_fields() -> None:
+    """Whoever changes them gives the form another number, and writes it here with them."""
+    structs: list[type[msgspec.Struct]] = [
+        State, Account, Month, CouponBook, Case, Measure, Credit, Objection, DayBook, Roster, Key,
+    ]  # fmt: skip
+    named = [f"{struct.__name__}.{name}" for struct in structs for name in struct.__struct_fields__]
+    digest = hashlib.sha256("\n".join(named).encode()).hexdigest()
+
+    assert (FORM, digest[:16]) == (b"huzhu/state/v2\n", "f1e5a1cf0cee54e5")
 
 
 def test_a_frozen_state_that_is_cut_off_is_refused() -> None:

@@ -19,6 +19,11 @@ him, a label for later lines, the kind, its main fields in order (``script.FIELD
 ``-31d`` from the line's. ``at=`` and ``seq=`` change the statement itself. A refusal is a rule's outcome or the code of
 a finding.
 
+A label stands for its entry where a field is an index: ``reverse s1``, ``case_close c1 upheld``, ``case_open wang ring
+s1,s2``. A label before ``coupon_issue`` names the book, and ``coupon=b1/3`` is its coupon 3 as evidence of a service;
+findings are ``stairs:2026-04-01`` or ``none``. A ``risk`` line has the figures that the ledger gives, but for those it
+names; ``figures`` says some of them by hand, ``public`` who stands on the public list.
+
 Where nothing else is said genesis comes by itself: clerk, m1 to m3, a1 and a2, threshold 2. ``reopen`` takes the node
 up again from its store. Each scenario ends with the full audit, which must be clean.
 """

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chain.fields import UTC, Time, format_time
+from chain.fields import COUPON_SECRET_BYTES, UTC, Time, format_time
+from chain.merkle import leaf_hash, levels_of, path_in
 from chain.note import ED25519, format_vkey, make_vkey
+from ledger.cases import LIST
+from ledger.coupons import book_root
+from ledger.risk import figures, parse_period
 from tests.scenarios.village import (
     FOUNDERS,
     OK,
@@ -44,6 +48,21 @@ FIELDS = {
     "reverse": "index",
     "dispute": "index party",
     "resolve": "index outcome",
+    "coupon_issue": "account count minutes_max",
+    "institution": "account",
+    "case_open": "account suspicion entries",
+    "case_step": "case step",
+    "case_close": "case outcome",
+    "sanction": "account measure case",
+    "sanction_lift": "sanction",
+    "appeal": "case",
+    "fund_open": "fund purpose",
+    "fund_receive": "fund fen source",
+    "fund_spend": "fund fen purpose",
+    "assessment": "subject period",
+    "inspection": "subject findings",
+    "inspection_done": "inspection finding",
+    "risk": "period",
 }
 """The main fields of each kind, in the order in which a line gives them."""
 
@@ -60,6 +79,15 @@ PRESET: dict[str, Plain] = {
     "reverse": {"reason": "a mistake"},
     "dispute": {"ground": "nobody came"},
     "resolve": {"reason": "both were heard"},
+    "case_step": {"note": "they were seen"},
+    "case_close": {"note": "everybody was heard"},
+    "sanction_lift": {"reason": "it was long enough"},
+    "appeal": {"ground": "it was not so"},
+    "fund_open": {"title": "a fund"},
+    "fund_receive": {"voucher": SHEET_HASH},
+    "fund_spend": {"payee": "the grocer", "voucher": SHEET_HASH},
+    "assessment": {"report": SHEET_HASH, "scores": {"care": 90}},
+    "inspection_done": {"note": "it was mended"},
 }
 """What a line need not say."""
 
@@ -70,6 +98,8 @@ WORDS: dict[str, tuple[str, Any]] = {
 """Flags that stand for something else than ``true``."""
 
 ACCOUNT_FIELDS = {"account", "guardian", "provider", "recipient", "from", "to", "party", "person", "relative"}
+INDEX_FIELDS = {"index", "case", "sanction", "inspection", "book"}
+NO_FINDINGS = "none"
 RELATIVE_TIME = re.compile(r"([+-]\d+)([smhd])")
 ABSOLUTE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 DATED = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?)\s+(.*)")
@@ -137,11 +167,15 @@ class Player:
         self.scenario = scenario
         self.village = Village()
         self.parameters: Plain = {}
+        self.books: dict[str, int] = {}
+        """How many coupons the book of that label has, whoever printed it."""
         self.steps: dict[str, Callable[[list[str]], object]] = {
             "given": self._given,
             "people": self._people,
             "balance": self._balance,
             "status": self._status,
+            "figures": self._figures,
+            "public": self._public,
             "reopen": lambda _: self.village.reopen(),
         }
 
@@ -203,24 +237,49 @@ class Player:
         kind, *words = words
         if kind != "genesis":
             self._found()
-        body = self._body(kind, words)
+        body = self._body(kind, words, label)
         at, seq = body.pop("at", None), body.pop("seq", None)
         when = None if at is None else parse_time(at[:-1], self.village.now)
         expect(self.village.submit(kind, body, actors.split("+"), when, seq), outcome.strip())
         if label:
             self.village.labels[label] = self.village.last_index
 
-    def _body(self, kind: str, words: list[str]) -> Plain:
+    def _body(self, kind: str, words: list[str], label: str) -> Plain:
         if kind == "genesis":
             return self._genesis(words)
         if kind == "params":
             return self._params(words)
+        if kind == "risk":
+            return self._risk(words)
         body = self._fields(kind, words)
         if kind == "service":
             body.setdefault("end", format_time(self.village.now))
             start = parse_time(body["end"][:-1], self.village.now) - datetime.timedelta(minutes=body["minutes"])
             body.setdefault("start", format_time(start))
+        if kind == "coupon_issue":
+            self.books[label] = body["count"]
+            body.setdefault("root", b64(book_root(coupon_secrets(label, body["count"]))))
         return body
+
+    def _risk(self, words: list[str]) -> Plain:
+        """The figures that the ledger gives, but for what the line names; one with ``-`` before it is left out."""
+        period = parse_period(words[0])
+        given = figures(self.village.state, period or 0)
+        body: Plain = {"period": words[0], "figures": given}
+        for word in words[1:]:
+            if word.startswith("-"):
+                del given[word[1:]]
+        self._override(body, [word for word in words[1:] if "=" in word])
+        body["figures"] = dict(sorted(body["figures"].items()))
+        return body
+
+    def _coupon(self, text: str) -> Plain:
+        """``b1/3`` is the coupon 3 of the book of that label, whose entry may be another by ``evidence.book=``."""
+        label, _, index = text.partition("/")
+        secrets = coupon_secrets(label, self.books[label])
+        path = path_in(levels_of([leaf_hash(secret) for secret in secrets]), int(index))
+        evidence: Plain = {"class": "coupon", "index": int(index), "path": [b64(hashed) for hashed in path]}
+        return evidence | {"book": self.village.labels[label], "secret": b64(secrets[int(index)])}
 
     def _genesis(self, words: list[str]) -> Plain:
         founders = [word for word in words if "=" not in word]
@@ -242,6 +301,10 @@ class Player:
 
     def _fields(self, kind: str, words: list[str]) -> Plain:
         body = dict(PRESET.get(kind, {}))
+        for word in words:
+            if word.startswith("coupon="):
+                body["evidence"] = self._coupon(word.removeprefix("coupon="))
+        words = [word for word in words if not word.startswith("coupon=")]
         main = iter(FIELDS[kind].split())
         for word in words:
             if word == "->" or "=" in word:
@@ -270,18 +333,22 @@ class Player:
 
     def _value(self, name: str, text: str) -> Any:
         """What a word stands for in that field."""
+        if text[0] in "[{":
+            return json.loads(text)
         if name in ACCOUNT_FIELDS:
             return number_of(text)
-        if name == "index" and not text.isdigit():
+        if name in INDEX_FIELDS and not text.isdigit():
             return self.village.labels[text]
+        if name == "entries":
+            return [self._value("index", label) for label in text.split(",")]
+        if name == "findings":
+            return [] if text == NO_FINDINGS else [finding(*said.split(":")) for said in text.split(",")]
         if name == "key":
             return b64(key_of(text).public)
         if name == "key_id":
             return key_of(text).id
         if name == "parent_vkey" and "/" in text:
             return format_vkey(make_vkey(text, ED25519, key_of("town").public))
-        if text[0] in "[{":
-            return json.loads(text)
         if RELATIVE_TIME.fullmatch(text) or ABSOLUTE_TIME.fullmatch(text):
             return format_time(parse_time(text, self.village.now))
         return int(text) if re.fullmatch(r"-?\d+", text) else text
@@ -294,6 +361,27 @@ class Player:
     def _status(self, words: list[str]) -> None:
         name, status = words
         expect(self.village.account(name).status, status)
+
+    def _figures(self, words: list[str]) -> None:
+        """``figures 2026-03 earned=60``: some of the ledger's own figures, as they must be."""
+        found = figures(self.village.state, parse_period(words[0]) or 0)
+        said = dict(word.split("=") for word in words[1:])
+        expect({code: str(found.get(code)) for code in said}, said)
+
+    def _public(self, words: list[str]) -> None:
+        """``public wang``: who stands on the public list, and nobody else."""
+        listed = {measure.account for measure in self.village.state.sanctions.values() if measure.kind == LIST}
+        expect(listed, {number_of(name) for name in words})
+
+
+def coupon_secrets(label: str, count: int) -> list[bytes]:
+    """The secrets of the book of that name, always the same ones."""
+    return [digest(f"coupon {label} {index}")[:COUPON_SECRET_BYTES] for index in range(count)]
+
+
+def finding(code: str, due: str) -> Plain:
+    """What an inspection found, as ``code:due``."""
+    return {"code": code, "due": due, "text": "as it was seen"}
 
 
 def parse_time(text: str, now: Time) -> Time:

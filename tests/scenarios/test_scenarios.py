@@ -5,11 +5,16 @@ import re
 import pytest
 
 from ledger.kinds import KINDS
+from ledger.parameters import Parameters
 from tests.scenarios.audit import check
 from tests.scenarios.script import FOLDER, Player, Scenario, outcomes_of, play, scenarios_on_file
+from tests.scenarios.village import OK
 
 SCENARIOS = list(scenarios_on_file())
-ROW = re.compile(r"\| ([a-z_]+) \| (.*?) \| (.*?) ?\|")
+ROW = re.compile(r"\| ([a-z_]+) \| (.*?) \|")
+NO_RULE_READS = {
+    "gift_count", "gift_days", "night_end", "night_start", "reciprocal_count", "reciprocal_days", "trusted_logs",
+}  # fmt: skip
 FINDINGS = re.compile(r"ok|at-in-future|entry\..*")
 
 
@@ -20,10 +25,10 @@ def test_scenario(scenario: Scenario) -> None:
     check(Player(scenario).play())
 
 
-def outcome_rows() -> list[tuple[str, list[str], list[str]]]:
-    """Kind, outcomes that scenarios show, and those that another test shows."""
+def outcome_rows() -> list[tuple[str, list[str]]]:
+    """Kind, and its outcomes in order."""
     rows = ROW.findall((FOLDER / "OUTCOMES.md").read_text("utf-8"))
-    return [(kind, *(re.findall("`(.*?)`", column) for column in columns)) for kind, *columns in rows if kind != "kind"]
+    return [(kind, re.findall("`(.*?)`", outcomes)) for kind, outcomes in rows if kind != "kind"]
 
 
 def refusals_by_file(kind: str) -> dict[str, list[str]]:
@@ -37,7 +42,7 @@ def refusals_by_file(kind: str) -> dict[str, list[str]]:
     return shown
 
 
-@pytest.mark.parametrize(("kind", "outcomes"), [row[:2] for row in outcome_rows()])
+@pytest.mark.parametrize(("kind", "outcomes"), outcome_rows())
 def test_every_outcome_has_a_line_in_order(kind: str, outcomes: list[str]) -> None:
     shown = refusals_by_file(kind)
 
@@ -49,6 +54,19 @@ def test_every_outcome_has_a_line_in_order(kind: str, outcomes: list[str]) -> No
 def test_every_kind_is_listed_and_comes_out_well_somewhere(kind: str) -> None:
     assert kind in [row[0] for row in outcome_rows()]
     assert (kind, "ok") in {said for _, scenario in SCENARIOS for said in outcomes_of(scenario)}
+
+
+@pytest.mark.parametrize("name", [name for name in Parameters.__struct_fields__ if name not in NO_RULE_READS])
+def test_every_parameter_changes_in_the_middle_of_a_month(name: str) -> None:
+    """The same record is right and then refused, or the other way, or it posts otherwise."""
+    (scenario,) = [scenario for stem, scenario in SCENARIOS if stem == "parameters" and scenario.title.startswith(name)]
+    said = [line.text.partition("  ")[2].strip() for line in scenario.lines]
+    outcomes: dict[str, set[str]] = {}
+    for entry, _, outcome in (text.rpartition("|") for text in said if "|" in text):
+        outcomes.setdefault(" ".join(entry.split()), set()).add(outcome.strip())
+
+    assert any(f"params {name}=" in entry for entry in outcomes)
+    assert any(len(found) > 1 and OK in found for found in outcomes.values()) or name == "balance_max_minutes"
 
 
 @pytest.mark.parametrize(
