@@ -23,9 +23,11 @@ from chain.policy import Policy
 from chain.sheet import NO_GENESIS
 from ledger.kinds import CODEC
 from ledger.numbers import FEN, MINUTE
-from ledger.replay import Replay
+from ledger.replay import OnAdmitted, Replay
 from ledger.roster import NODE
-from ledger.state import SYSTEM, State
+from ledger.signing import Claim
+from ledger.state import SYSTEM, OnLeg, State
+from ledger.suspicions import Suspicion, Watch
 from verify.check import CHUNK_BYTES, CHUNK_ENTRIES, UNREADABLE_HASH, Checked, Chunk, Verdict, check_chunk, keys_in
 from verify.checkpoints import CheckpointCheck, Sealed
 from verify.finding import Finding, Findings
@@ -75,6 +77,9 @@ class LedgerReport:
     findings: list[Finding]
     finding_counts: dict[str, int]
     totals: Totals
+    suspicions: list[Suspicion]
+    """What is unusual, yet allowed: never a finding."""
+    suspicion_counts: dict[str, int]
 
     @property
     def is_sound(self) -> bool:
@@ -88,21 +93,37 @@ def audit_ledger(
     executor: Executor | None = None,
     workers: int = 1,
     on_progress: Callable[[int], None] | None = None,
+    on_admitted: OnAdmitted | None = None,
+    on_leg: OnLeg | None = None,
 ) -> LedgerReport:
-    """Recompute everything that a ledger says. ``on_progress`` is told the number of entries done, now and then."""
-    return _Audit(source, trust or Trust(), executor, workers).run(on_progress)
+    """Recompute everything that a ledger says. ``on_progress`` is told the number of entries done, now and then.
+
+    ``on_admitted`` and ``on_leg`` are told what was found true, as by ``ledger.replay``.
+    """
+    return _Audit(source, trust or Trust(), executor, workers, on_admitted, on_leg).run(on_progress)
 
 
 class _Audit:
     """One run over one ledger."""
 
-    def __init__(self, source: Source, trust: Trust, executor: Executor | None, workers: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        trust: Trust,
+        executor: Executor | None,
+        workers: int,
+        on_admitted: OnAdmitted | None,
+        on_leg: OnLeg | None,
+    ) -> None:
         self._source = source
         self._trust = trust
         self._executor = executor
         self._workers = workers
         self._findings = Findings(source.origin)
-        self._replay = Replay(State(origin=source.origin), self._earlier)
+        self._watch = Watch()
+        self._on_admitted = on_admitted
+        on_entry = self._watch.see if on_admitted is None else self._see
+        self._replay = Replay(State(origin=source.origin), self._earlier, on_leg, on_entry)
         self._tree = Frontier()
         self._checkpoints = CheckpointCheck(
             source.checkpoints(), source.origin, trust.policy, self._findings, executor
@@ -127,6 +148,7 @@ class _Audit:
         self._checkpoints.learn(self._replay.state)
         self._checkpoints.finish(size)
         self._kept.finish(size, self._checkpoints.node_keys, self._findings)
+        self._watch.finish()
         self._compare_sums()
         return self._report()
 
@@ -305,6 +327,12 @@ class _Audit:
             self._groups.append(sha256(b"".join(self._group)).digest())
             self._group.clear()
 
+    def _see(self, claim: Claim) -> None:
+        """Both look at an entry that was found true."""
+        self._watch.see(claim)
+        if self._on_admitted is not None:
+            self._on_admitted(claim)
+
     # Step 9, and what there is to say
 
     def _compare_sums(self) -> None:
@@ -356,6 +384,8 @@ class _Audit:
             findings=self._findings.in_order(),
             finding_counts=dict(sorted(self._findings.counts.items())),
             totals=self._totals(),
+            suspicions=self._watch.suspicions,
+            suspicion_counts=dict(sorted(self._watch.counts.items())),
         )
 
 

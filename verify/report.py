@@ -12,6 +12,7 @@ from typing import Any
 from chain.fields import format_time
 from chain.note import format_vkey
 from ledger.numbers import FEN, MINUTE
+from ledger.suspicions import Suspicion
 from verify.audit import LedgerReport
 from verify.finding import Finding
 
@@ -42,7 +43,9 @@ def report_object(reports: Sequence[LedgerReport], seconds: float) -> dict[str, 
         "ledgers": [_ledger_object(report) for report in reports],
         "findings": [finding_object(finding) for report in reports for finding in report.findings],
         "counts": dict(sorted(_counts(reports).items())),
-        "suspicions": [],
+        "suspicions": [
+            suspicion_object(suspicion, report.origin) for report in reports for suspicion in report.suspicions
+        ],
         "totals": {unit: dict(amounts) for unit, amounts in totals.items()},
         "seconds": round(seconds, 3),
     }
@@ -54,6 +57,17 @@ def finding_object(finding: Finding) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None} | {"detail": finding.detail}
 
 
+def suspicion_object(suspicion: Suspicion, origin: str) -> dict[str, Any]:
+    """One suspicion with the account it names and the entries it rests on."""
+    return {
+        "code": suspicion.code,
+        "origin": origin,
+        "account": suspicion.account,
+        "entries": list(suspicion.entries),
+        "detail": suspicion.detail,
+    }
+
+
 def report_lines(
     reports: Sequence[LedgerReport], seconds: float, translate: Translate, explain: Explain, name_kind: Translate
 ) -> Iterator[str]:
@@ -62,6 +76,10 @@ def report_lines(
     for report in reports:
         yield from _ledger_lines(report, _, name_kind)
         yield from _finding_lines(report, _, explain)
+        if report.suspicion_counts:
+            counts = ", ".join(f"{code} {count}" for code, count in report.suspicion_counts.items())
+            text = _("unusual  {counts}: allowed, and worth a look; `huzhu suspicions` names them")
+            yield "  " + text.format(counts=counts)
     entries = sum(report.size for report in reports)
     yield _("{entries} entries recomputed in {seconds:.1f} s.").format(entries=entries, seconds=seconds)
     count = sum(_counts(reports).values())

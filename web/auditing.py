@@ -1,4 +1,4 @@
-"""The auditor's two commands: ``verify`` a whole ledger, ``check-receipt`` one proof. Both work off line."""
+"""The auditor's commands: ``verify`` a whole ledger, its ``suspicions``, ``check-receipt`` one proof; all off line."""
 
 import gc
 import json
@@ -90,6 +90,41 @@ def verify(
     else:
         for line in report_lines(reports, seconds, _, explain, named_kind):
             click.echo(line)
+    return DONE if is_sound(reports) else WRONG
+
+
+@click.command(cls=Command, takes=READS, example="huzhu suspicions huzhu-home/ledger.db --account 12345676")
+@argument("target", required=False)
+@option("--account", help=marked("Only those that name this account."))
+@option("--jobs", type=Number(1, 256), help=marked("Processes to use (default: one for each core)."))
+@pass_session
+def suspicions(session: "Session", target: str | None, account: str | None, jobs: int | None) -> int:
+    """List what is unusual in a ledger, yet allowed.
+
+    Whoever audits the same ledger gets the same list. A suspicion is a question, not a judgement: people look into it
+    and open a case, or do not. TARGET is as for `huzhu verify`; without it the home's own ledger. Exit status: 0
+    listed, 1 the ledger itself is not sound, 2 it could not run.
+    """
+    from verify.audit import Trust
+    from verify.report import is_sound, suspicion_object
+    from web.findings import suspicion_lines
+    from web.session import say
+
+    with _opened(target or str(session.home.folder)) as ledgers:
+        reports = list(_audit(ledgers, Trust(), jobs or os.cpu_count() or 1))
+    named = [
+        (report.origin, suspicion)
+        for report in reports
+        for suspicion in report.suspicions
+        if account is None or account in (suspicion.account, *suspicion.values.values())
+    ]
+    lines = [line for _origin, suspicion in named for line in suspicion_lines(suspicion)]
+    if not is_sound(reports):
+        say(_("this ledger is not sound; see `huzhu verify`"))
+    session.print(
+        [suspicion_object(suspicion, origin) for origin, suspicion in named],
+        lines or [_("Nothing unusual.")],
+    )
     return DONE if is_sound(reports) else WRONG
 
 

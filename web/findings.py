@@ -1,7 +1,9 @@
-"""What each finding of an audit means, in a sentence for people (FORMAT §12)."""
+"""What each finding and each suspicion of an audit means, in a sentence for people (FORMAT §12, RULES §6)."""
 
+from collections.abc import Iterator
 from gettext import gettext as _
 
+from ledger.suspicions import Suspicion
 from web.i18n import marked
 from web.text import sentence
 
@@ -37,9 +39,30 @@ FINDINGS = {
     "balance.differs": marked("a published balance does not follow from the entries"),
 }
 
+SUSPICIONS = {
+    "overlap": marked("one volunteer gave two services at the same time"),
+    "night": marked("a service lies in the night"),
+    "reciprocal": marked("two people serve each other again and again"),
+    "gifts": marked("somebody gives hours away again and again"),
+    "ring": marked("a few people serve each other in a circle"),
+    "paper_heavy": marked("one recorder has almost only paper, where the others have not"),
+    "same_certifier": marked("one pair records and certifies almost everything, though others could"),
+    "burst": marked("many services of past days were recorded at once"),
+    "round": marked("one volunteer has only whole hours"),
+    "impossible": marked("somebody was served more than 24 hours in a day"),
+    "sleeper": marked("an account only gives hours away, and nobody has seen the person serve or be served"),
+}
+
 
 def explain(code: str) -> str:
     """What a finding means, in the language in use."""
     if code.startswith(RULE):
         return _("the rules refuse this entry: {why}").format(why=sentence(code.removeprefix(RULE)))
     return _(FINDINGS[code])
+
+
+def suspicion_lines(suspicion: Suspicion) -> Iterator[str]:
+    """What is unusual, about whom, and the entries it rests on."""
+    yield f"? {suspicion.code}  {suspicion.account}  {_(SUSPICIONS[suspicion.code])}"
+    yield f"    {_(suspicion.text).format(**suspicion.values)}"
+    yield "    " + _("entries {indexes}").format(indexes=", ".join(map(str, suspicion.entries)))

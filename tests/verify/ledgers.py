@@ -22,7 +22,7 @@ from chain.cosignature import cosign_ed25519, cosign_mldsa44, member_name
 from chain.entry import Body, Statement, format_statement
 from chain.fields import Time, parse_time
 from chain.keys import MldsaSigningKey, SigningKey
-from chain.merkle import Frontier, leaf_hash
+from chain.merkle import Frontier, leaf_hash, levels_of, path_in
 from chain.note import (
     COSIGNATURE_ED25519,
     COSIGNATURE_MLDSA44,
@@ -39,13 +39,25 @@ from ledger.bodies import (
     AccountClose,
     AccountOpen,
     AccountUpdate,
+    Appeal,
+    Assessment,
+    CaseClose,
+    CaseOpen,
+    CaseStep,
+    CouponIssue,
     CredentialGrant,
     CredentialRevoke,
     Dispute,
     Donate,
     Evidence,
+    FundOpen,
+    FundReceive,
+    FundSpend,
     Gift,
     Grant,
+    Inspection,
+    InspectionDone,
+    Institution,
     KeyGrant,
     KeyRevoke,
     KinLink,
@@ -55,13 +67,19 @@ from ledger.bodies import (
     Params,
     Resolve,
     Reverse,
+    Risk,
+    Sanction,
+    SanctionLift,
     Service,
 )
+from ledger.bodies import Finding as Found
+from ledger.coupons import book_root
 from ledger.kinds import CODEC
 from ledger.numbers import POOL, account_number
 from ledger.parameters import Parameters, format_parameters
 from ledger.replay import Replay
-from ledger.state import State
+from ledger.risk import figures, format_period
+from ledger.state import State, month_of
 from node import KIND_OF, Accepted, Founding, Node, NodeKeys
 from store.log import LogStore, MemoryStore
 from store.sqlite import SqliteStore
@@ -75,6 +93,7 @@ START = parse_time("2026-03-02T08:00:00Z")
 NODE_KEY, NEW_NODE_KEY, CLERK, CLERK2, MEMBER1, MEMBER2, MEMBER3, ALICE_KEY, BOB_KEY, WITNESS, STRANGER = (
     SigningKey(bytes([number]) * 32) for number in range(1, 12)
 )
+ASSESSOR = SigningKey(bytes([12]) * 32)
 MEMBERS = (MEMBER1, MEMBER2, MEMBER3)
 NODE_MLDSA = MldsaSigningKey(bytes([20]) * 32)
 WITNESS_MLDSA = MldsaSigningKey(bytes([21]) * 32)
@@ -84,6 +103,8 @@ ALICE, BOB, CHEN, DONG, ELSE = (account_number(number) for number in range(100_0
 """Alice and Chen volunteer; Bob and Dong are elders who pay themselves, the last is an elder for whom others pay."""
 
 HASH = bytes(range(32))
+SECRETS = tuple(bytes([30 + number]) * 16 for number in range(3))
+"""The coupons of Bob's book."""
 VKEY = make_vkey(ORIGIN, ED25519, NODE_KEY.public)
 NEW_VKEY = make_vkey(ORIGIN, ED25519, NEW_NODE_KEY.public)
 MLDSA_VKEY = make_vkey(ORIGIN, COSIGNATURE_MLDSA44, NODE_MLDSA.public)
@@ -219,6 +240,18 @@ def cosigned(note: bytes, *cosigners: SigningKey, at: Time, witness: SigningKey 
     return format_note(add_signatures(opened, *lines))
 
 
+def by_coupon(book: int, index: int) -> Evidence:
+    """The coupon ``index`` of the book with ``SECRETS`` that the entry ``book`` issued."""
+    path = tuple(path_in(levels_of([leaf_hash(secret) for secret in SECRETS]), index))
+    return Evidence(form="coupon", book=book, index=index, path=path, secret=SECRETS[index])
+
+
+def risk_of(state: State) -> Risk:
+    """The figures of the month of its last seal."""
+    month = month_of((state.sealed_at or START) + state.utc_offset)
+    return Risk(figures=figures(state, month), period=format_period(month))
+
+
 class _Building:
     """A village under a node; each step must be accepted."""
 
@@ -250,15 +283,14 @@ class _Building:
 
     def build(self) -> None:
         parameters = Parameters(kin_relations=("spouse",), local_services={}, credentials_needed={"training": "legal"})
-        self.node.found(
-            Founding(origin=ORIGIN, clerks=[CLERK], members=MEMBERS, threshold=2, parameters=parameters)
-        )
+        self.node.found(Founding(origin=ORIGIN, clerks=[CLERK], members=MEMBERS, threshold=2, parameters=parameters))
         self.run(self.node_key)
         self.people()
         self.services()
         self.corrections()
         self.rotation()
-        self.last_block()
+        self.last_corrections()
+        self.care()
         self.write(CLERK, [MEMBER1], Donate(giver=BOB, minutes=1), Donate(giver=DONG, minutes=2))
 
     def people(self) -> None:
@@ -321,9 +353,10 @@ class _Building:
         self.run(NEW_NODE_KEY)
         self.seal(MEMBER2, MEMBER3, hours=9)
 
-    def last_block(self) -> None:
+    def last_corrections(self) -> None:
         self.clock.now += datetime.timedelta(hours=15)
         parameters = msgspec.structs.replace(self.node.state.parameters, posting_days=0, balance_max_minutes=5_900)
+        parameters = msgspec.structs.replace(parameters, institution_minutes=60)
         self.write(MEMBER1, [MEMBER2], Params(params=format_parameters(parameters), version=1))
         self.write(
             CLERK, [MEMBER1],
@@ -333,6 +366,41 @@ class _Building:
         self.write(MEMBER3, [MEMBER2], CredentialRevoke(account=ALICE, reason="expired", scope="legal"))
         self.write(MEMBER3, [MEMBER2], KeyRevoke(key_id=CLERK2.id, reason="left"))
         self.write(CLERK, [MEMBER1], AccountClose(account=ELSE, reason="moved", to=POOL))
+        self.seal(MEMBER1, MEMBER2, hours=9)
+
+    def care(self) -> None:
+        """Coupons, a case with two sanctions, a fund, an inspection, a certificate and the month's figures."""
+        self.clock.now += datetime.timedelta(hours=15)
+        self.write(MEMBER1, [MEMBER2], KeyGrant(key=ASSESSOR.public, role="assessor"))
+        root = book_root(SECRETS)
+        (book,) = self.write(
+            MEMBER1, [MEMBER2], CouponIssue(account=BOB, count=len(SECRETS), minutes_max=60, root=root)
+        )
+        self.write(ALICE_KEY, [], service(ALICE, BOB, 20, self.clock.now, evidence=by_coupon(book, 1)))
+        (case,) = self.write(MEMBER1, [], CaseOpen(account=CHEN, entries=(16, book), suspicion="burst"))
+        self.write(MEMBER2, [], CaseStep(case=case, note="Chen was heard", step="hear"))
+        self.write(CLERK, [MEMBER3], Appeal(case=case, ground="it was not so"))
+        self.write(MEMBER2, [MEMBER3], CaseClose(case=case, note="it was so", outcome="upheld"))
+        until = datetime.date(2026, 6, 30)
+        suspension, _ = self.write(
+            MEMBER1, [MEMBER2],
+            Sanction(account=CHEN, case=case, measure="suspend", until=until),
+            Sanction(account=CHEN, case=case, measure="list", until=until),
+        )  # fmt: skip
+        self.write(MEMBER1, [MEMBER2], SanctionLift(reason="for the harvest", sanction=suspension))
+        self.write(MEMBER1, [MEMBER2], Sanction(account=CHEN, case=case, measure="suspend"))
+        self.write(
+            MEMBER1, [MEMBER2],
+            FundOpen(fund="canteen", purpose="meals", title="The village canteen"),
+            FundReceive(fen=100_000, fund="canteen", source="government", voucher=HASH),
+            FundSpend(fen=30_000, fund="canteen", payee="the grocer", purpose="meals", voucher=HASH),
+            Institution(account=ALICE),
+        )  # fmt: skip
+        self.write(ASSESSOR, [], Assessment(period="2026-03", report=HASH, scores={"care": 90}, subject="point 3"))
+        found = (Found(code="stairs", due=until, text="no rail"), Found(code="fire", due=until, text="no alarm"))
+        (inspection,) = self.write(ASSESSOR, [], Inspection(findings=found, subject="point 3"))
+        self.write(ASSESSOR, [], InspectionDone(finding=1, inspection=inspection, note="there is one now"))
+        self.write(CLERK, [MEMBER1], risk_of(self.node.state))
         self.seal(MEMBER1, MEMBER2, witness=WITNESS, hours=9)
 
 

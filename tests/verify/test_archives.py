@@ -257,17 +257,17 @@ def test_something_else_than_a_checkpoint(archive: Path, value: str) -> None:
         ("DELETE FROM entry", ("log.truncated", None)),
         ("UPDATE entry SET idx=-1 WHERE idx=20", ("log.truncated", 0)),
         ("INSERT INTO entry SELECT log, -5, bytes FROM entry WHERE idx=7", ("log.truncated", 0)),
-        ("INSERT INTO entry SELECT log, 9007199254740993, bytes FROM entry WHERE idx=7", ("log.truncated", 42)),
+        ("INSERT INTO entry SELECT log, 9007199254740993, bytes FROM entry WHERE idx=7", ("log.truncated", 62)),
         ("UPDATE entry SET idx='x20' WHERE idx=20", ("log.truncated", 20)),
         ("UPDATE entry SET idx=20.5 WHERE idx=20", ("log.truncated", 20)),
         ("UPDATE entry SET idx=x'14' WHERE idx=20", ("log.truncated", 20)),
         ("UPDATE entry SET log=2 WHERE idx=20", ("log.truncated", 20)),
         ("UPDATE entry SET log='x' WHERE idx=20", ("log.truncated", 20)),
         ("DELETE FROM checkpoint", ("checkpoint.missing", None)),
-        ("UPDATE checkpoint SET size=9223372036854775807 WHERE size=40", ("log.truncated", 41)),
-        ("UPDATE checkpoint SET size=-9223372036854775808 WHERE size=40", ("checkpoint.malformed", 0)),
-        ("UPDATE checkpoint SET size=0 WHERE size=40", ("checkpoint.malformed", 0)),
-        ("UPDATE checkpoint SET size=41 WHERE size=40", ("checkpoint.malformed", 40)),
+        ("UPDATE checkpoint SET size=9223372036854775807 WHERE size=60", ("log.truncated", 61)),
+        ("UPDATE checkpoint SET size=-9223372036854775808 WHERE size=60", ("checkpoint.malformed", 0)),
+        ("UPDATE checkpoint SET size=0 WHERE size=60", ("checkpoint.malformed", 0)),
+        ("UPDATE checkpoint SET size=61 WHERE size=60", ("checkpoint.malformed", 60)),
         ("UPDATE log SET id=9", ("checkpoint.missing", None)),
         ("UPDATE log SET origin='other.example/huzhu'", ("entry.signature", 0)),
     ],
@@ -421,7 +421,7 @@ def test_an_entry_that_is_gone_the_second_time(archive: Path) -> None:
     """What the rules look up again is not believed to be there still; what it was, the audit compares."""
     with open_archive(archive) as (ledger,):
         assert ledger.entry(5) == LEDGER.entries[5]
-        for missing in (42, -1, 2**60):
+        for missing in (62, -1, 2**60):
             with pytest.raises(IndexError):
                 ledger.entry(missing)
     altered(archive, "UPDATE entry SET bytes='text' WHERE idx=5")

@@ -241,10 +241,10 @@ def _cut_back() -> LedgerReport:
     return audit(LEDGER.cut(23), Trust(PINNED, (parse_kept(LEDGER.checkpoints[-1][1], "kept"),)))
 
 
-@case("log.promise-broken", 40)
+@case("log.promise-broken", 60)
 def _promised() -> LedgerReport:
-    promise = parse_kept(village_node().promise(40), "kept")
-    return audit(LEDGER.with_entry(40, LEDGER.entries[41]), Trust(PINNED, (promise,)))
+    promise = parse_kept(village_node().promise(60), "kept")
+    return audit(LEDGER.with_entry(60, LEDGER.entries[61]), Trust(PINNED, (promise,)))
 
 
 @case("sum.nonzero", None)
@@ -381,5 +381,5 @@ def test_the_leaf_hashes_of_entries_make_the_root() -> None:
 
 def test_kinds_are_counted_also_where_an_entry_is_void() -> None:
     report = changed(16, lambda entry: entry["body"].update(minutes=59))
-    assert report.entries["service"] == 5 and report.entries[SEAL] == 6
-    assert sum(audit(LEDGER.with_entry(16, b"{}"), PIN).entries.values()) == 41
+    assert report.entries["service"] == 6 and report.entries[SEAL] == 7
+    assert sum(audit(LEDGER.with_entry(16, b"{}"), PIN).entries.values()) == 61

@@ -209,7 +209,7 @@ def test_a_failing_line_of_an_old_node_key_is_found() -> None:
     line = NoteSignature(ORIGIN, VKEY.hash, bytes(64))
     bad = format_note(add_signatures(parse_note(note), line))
     (finding,) = audit(LEDGER.with_note(-1 + len(LEDGER.checkpoints), bad), PIN).findings
-    assert (finding.code, finding.index) == ("checkpoint.signature", 39)
+    assert (finding.code, finding.index) == ("checkpoint.signature", 59)
 
 
 def test_lines_of_strangers_say_nothing() -> None:

@@ -34,7 +34,7 @@ TRUST = Trust(
     QUORUM,
     (
         *(parse_kept(note, f"checkpoint.{size}") for size, note in village(minutes=120).checkpoints),
-        parse_kept(village_node().promise(41), "promise"),
+        parse_kept(village_node().promise(61), "promise"),
     ),
     {BOB: (1, 2)},
 )

@@ -1,0 +1,122 @@
+"""Suspicions about people who serve each other: ``reciprocal`` (two) and ``ring`` (three to five) (RULES §6)."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from ledger.suspicion_clock import LONG_AGO, SuspicionClock
+from ledger.suspicion_list import RECIPROCAL, RING, SuspicionList
+from ledger.suspicion_people import Provider, Recipient, Services
+
+RING_MIN, RING_MAX = 3, 5
+"""How many people a ring has: two are ``reciprocal``, and a chain of six does not pay those who arrange it."""
+
+RING_WIDTH = 16
+"""Of one person, so many whom it served often are followed."""
+
+RING_STEPS = 512
+"""So many steps a search goes: a dense web of mutual help is no ring, and an audit must end."""
+
+QUIET_KEPT = 10_000
+"""So many pairs and rings are remembered as named; then the one named longest ago is forgotten."""
+
+Served = dict[str, dict[str, Services]]
+"""By provider and recipient: the services around a time."""
+
+
+class Pairs:
+    """Looks at pairs and rings, over the providers that the watch remembers."""
+
+    def __init__(self, clock: SuspicionClock, found: SuspicionList, providers: dict[str, Provider]) -> None:
+        self._clock, self._found, self._providers = clock, found, providers
+        self._quiet_until: dict[tuple[str, ...], int] = {}
+        """Pairs and rings that were named, smallest number first: a service that starts earlier renews nothing."""
+
+    def look(self, provider: str, served: Recipient, start: int) -> None:
+        """``provider`` gave a service to somebody who has ever served too."""
+        recipient, count = served.number, self._clock.parameters.reciprocal_count
+        if self._providers[provider].count_for(served, *self._window(start)) < count:
+            return
+        given = self._around(provider, start)[recipient]
+        taken = self._around(recipient, start).get(provider, [])
+        pair = (min(provider, recipient), max(provider, recipient))
+        if len(taken) >= count and start >= self._quiet_until.get(pair, LONG_AGO):
+            self._name_pair(provider, recipient, pair, common_window(given, taken, start, self._clock.pair_span, count))
+        if len(given) == count:
+            self._look_for_rings(provider, recipient, start)
+
+    def _around(self, number: str, start: int) -> dict[str, Services]:
+        """What the provider gave less than ``reciprocal_days`` before or after ``start``."""
+        return self._providers[number].served(*self._window(start))
+
+    def _window(self, start: int) -> tuple[int, int]:
+        span = self._clock.pair_span
+        return max(start - span + 1, self._clock.oldest_pair), start + span
+
+    def _name_pair(
+        self, provider: str, recipient: str, pair: tuple[str, ...], sides: tuple[Services, Services] | None
+    ) -> None:
+        if sides is None:
+            return
+        given, taken = map(len, sides)
+        entries, days = self._silence(pair, sides[0] + sides[1]), self._clock.parameters.reciprocal_days
+        self._found.add(RECIPROCAL, provider, entries, other=recipient, given=given, taken=taken, days=days)
+        self._found.add(RECIPROCAL, recipient, entries, other=provider, given=taken, taken=given, days=days)
+
+    def _silence(self, circle: tuple[str, ...], services: Services) -> list[int]:
+        """Do not name these people again before all these services are out of the window; the services' indexes."""
+        self._quiet_until.pop(circle, None)
+        self._quiet_until[circle] = max(each for each, _ in services) + self._clock.pair_span
+        if len(self._quiet_until) > QUIET_KEPT:
+            del self._quiet_until[next(iter(self._quiet_until))]
+        return [index for _, index in services]
+
+    def _look_for_rings(self, provider: str, recipient: str, start: int) -> None:
+        served: Served = {}
+        parameters = self._clock.parameters
+        for path in self._search(provider, recipient, start, served):
+            smallest = path.index(min(path))
+            ring = path[smallest:] + path[:smallest]
+            if start < self._quiet_until.get(ring, LONG_AGO):
+                continue
+            steps = zip(ring, ring[1:] + ring[:1], strict=True)
+            entries = self._silence(ring, [each for one, other in steps for each in served[one][other]])
+            times, days = parameters.reciprocal_count, parameters.reciprocal_days
+            self._found.add(RING, ring[0], entries, times=times, days=days, ring=" ".join(ring))
+
+    def _search(self, first: str, second: str, start: int, served: Served) -> Iterator[tuple[str, ...]]:
+        """Rings through the two, depth first, smallest numbers first; ``served`` gets who served whom often."""
+        served[first] = self._often(first, start)
+        paths: list[tuple[str, ...]] = [(first, second)]
+        for _ in range(RING_STEPS):
+            if not paths:
+                return
+            path = paths.pop()
+            last = path[-1]
+            if last not in served:
+                served[last] = self._often(last, start)
+            if len(path) >= RING_MIN and first in served[last]:
+                yield path
+            if len(path) < RING_MAX:
+                following = sorted(served[last])[:RING_WIDTH]
+                paths += [(*path, number) for number in reversed(following) if number not in path]
+
+    def _often(self, number: str, start: int) -> dict[str, Services]:
+        """Whom the provider served at least ``reciprocal_count`` times around ``start``, and who ever served."""
+        count, providers = self._clock.parameters.reciprocal_count, self._providers
+        around = self._around(number, start).items()
+        return {each: services for each, services in around if len(services) >= count and each in providers}
+
+
+def common_window(
+    given: Services, taken: Services, start: int, span: int, count: int
+) -> tuple[Services, Services] | None:
+    """Of both sides, what started in the first ``span`` seconds that hold ``start`` and ``count`` of each side.
+
+    A window is all times over e − span up to e; of several, the one with the smallest e. Both sides rise.
+    """
+    for end in sorted({each for each, _ in given + taken if each >= start}):
+        low, high = (end - span + 1,), (end + 1,)
+        sides = [side[bisect_left(side, low) : bisect_left(side, high)] for side in (given, taken)]
+        if min(map(len, sides)) >= count:
+            return sides[0], sides[1]
+    return None

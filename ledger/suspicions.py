@@ -1,0 +1,195 @@
+"""Suspicions: what is allowed and yet unusual, computed from the log alone (RULES §6).
+
+    watch = Watch()
+    replay = Replay(state, read, on_admitted=watch.see)
+    ...replay the whole log...
+    watch.finish()
+    watch.suspicions, watch.counts
+
+One pass over the entries that are true; every auditor gets the same list in the same order. Nothing here judges: a
+suspicion opens no case and changes nothing. A service that is reversed later stays named: what was recorded, was.
+
+Memory grows with accounts, not with entries: of each a bounded number of services is kept, and what is too old to be
+compared with a new one is let go.
+"""
+
+from collections import Counter
+
+from chain.fields import Time
+from ledger.bodies import Service
+from ledger.signing import Claim
+from ledger.state import State
+from ledger.suspicion_clock import DAY_SECONDS, EPOCH, LATE_DAYS, SuspicionClock
+from ledger.suspicion_gifts import Gifts
+from ledger.suspicion_list import (
+    BURST,
+    ENTRIES_MAX,
+    IMPOSSIBLE,
+    NIGHT,
+    OVERLAP,
+    ROUND,
+    Suspicion,
+    SuspicionList,
+)
+from ledger.suspicion_months import Months
+from ledger.suspicion_pairs import Pairs
+from ledger.suspicion_people import Provider, Recipient
+
+__all__ = ["Suspicion", "Watch"]
+
+WHOLE_HOURS_RUN = 30
+"""So many services in a row of whole hours: real visits are not all of them, a made-up list is."""
+
+BURST_MIN = 50
+"""So many late services at one moment: more than the sheet of an ordinary day."""
+
+SWEEP_EVERY = 65_536
+"""After so many services, or as many as there are people, what is too old is let go."""
+
+OFFSET_DAYS = 2
+"""A change of ``utc_offset_minutes`` moves a local day by no more."""
+
+SERVICE, GIFT_KINDS = "service", ("gift", "donate")
+
+
+class Watch:
+    """Told every entry that is true (``see``) and the end (``finish``); has the suspicions found so far.
+
+    ``sweep_every`` weighs memory against time and changes nothing else.
+    """
+
+    def __init__(self, sweep_every: int = SWEEP_EVERY) -> None:
+        self._list = SuspicionList()
+        self._clock = SuspicionClock()
+        self._time: Time | None = None
+        self._providers: dict[str, Provider] = {}
+        """All who ever served."""
+        self._recipients: dict[str, Recipient] = {}
+        """All who were ever served."""
+        self._late: dict[str, list[int]] = {}
+        """By recorder, of this moment: how many late services, then the indexes of the last ones."""
+        self._pairs = Pairs(self._clock, self._list, self._providers)
+        self._months = Months(self._list)
+        self._gifts = Gifts(self._clock, self._list)
+        self._sweep_every = self._until_sweep = sweep_every
+
+    @property
+    def suspicions(self) -> list[Suspicion]:
+        """The first ``LISTED_MAX``, in the order in which they were found."""
+        return self._list.kept
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many there are of each code, also those that are not kept."""
+        return self._list.counts
+
+    def see(self, claim: Claim) -> None:
+        """Take in an entry that is true; only services, gifts and donations matter."""
+        kind = claim.entry.kind
+        if kind == SERVICE:
+            self._see_service(claim)
+        elif kind in GIFT_KINDS:
+            self._move_to(claim.time, claim.state)
+            giver = claim.entry.body.giver
+            self._gifts.see(claim, giver in self._providers or giver in self._recipients)
+
+    def finish(self) -> None:
+        """The log ends here: judge the moment and the month that it ends in. Then ``see`` nothing more."""
+        self._end_moment()
+        self._months.close(self._clock.month)
+
+    def _see_service(self, claim: Claim) -> None:
+        """Runs for every service of an audit: what is ordinary passes without a call."""
+        if claim.time != self._time or claim.state.parameters is not self._clock.parameters:
+            self._move_to(claim.time, claim.state)
+        body: Service = claim.entry.body
+        index, clock = claim.index, self._clock
+        span = body.start - EPOCH
+        start = span.days * DAY_SECONDS + span.seconds
+        span = body.end - EPOCH
+        end = span.days * DAY_SECONDS + span.seconds
+
+        provider = self._providers.get(body.provider)
+        if provider is None:
+            provider = self._providers[body.provider] = Provider()
+        recipient = self._recipients.get(body.recipient)
+        if recipient is None:
+            recipient = self._recipients[body.recipient] = Recipient(body.recipient)
+        if end - start > provider.longest:
+            provider.longest = end - start
+        if start >= provider.latest_end:
+            provider.starts.append(start)
+            provider.ends.append(end)
+            provider.indexes.append(index)
+            provider.recipients.append(recipient)
+            provider.latest_end = end
+        elif overlapped := provider.insert(start, end, index, recipient, clock.oldest):
+            self._list.add(OVERLAP, body.provider, [*overlapped, index])
+
+        into_night = (start + clock.night_shift) % DAY_SECONDS
+        if into_night < clock.night_length or into_night + end - start > DAY_SECONDS:
+            self._name_night(body, index)
+        if body.minutes % 60 or not clock.asks_round:
+            if provider.whole:
+                provider.whole.clear()
+        elif len(provider.whole) < WHOLE_HOURS_RUN:
+            self._add_whole(body.provider, provider, index)
+
+        if start >= clock.oldest:
+            if received := recipient.add((start + clock.offset) // DAY_SECONDS, body.minutes, index):
+                self._list.add(IMPOSSIBLE, body.recipient, received[1:], minutes=received[0])
+            if body.recipient in self._providers:
+                self._pairs.look(body.provider, recipient, start)
+
+        if end < clock.late_before:
+            self._add_late(claim)
+        self._months.see(claim)
+        self._until_sweep -= 1
+        if not self._until_sweep:
+            self._sweep()
+
+    def _move_to(self, time: Time, state: State) -> None:
+        """Go on to an entry's log time, with its parameters."""
+        clock = self._clock
+        if self._late and time != self._time:
+            self._end_moment()
+        self._time = time
+        if state.parameters is not clock.parameters:
+            clock.set_parameters(state.parameters)
+        month = clock.month
+        if clock.advance(time):
+            self._months.close(month)
+
+    def _name_night(self, body: Service, index: int) -> None:
+        clock, minutes = self._clock, body.minutes
+        if clock.night_length:
+            start, end = clock.night_start, clock.night_end
+            self._list.add(NIGHT, body.provider, [index], minutes=minutes, night_start=start, night_end=end)
+
+    def _add_whole(self, number: str, provider: Provider, index: int) -> None:
+        provider.whole.append(index)
+        if len(provider.whole) == WHOLE_HOURS_RUN:
+            self._list.add(ROUND, number, provider.whole)
+
+    def _add_late(self, claim: Claim) -> None:
+        late = self._late.setdefault(claim.author.person, [0])
+        late[0] += 1
+        late.append(claim.index)
+        if len(late) > ENTRIES_MAX + 1:
+            del late[1]
+
+    def _end_moment(self) -> None:
+        """Judge the late services of the moment that is over."""
+        for recorder, (count, *indexes) in self._late.items():
+            if count >= BURST_MIN:
+                self._list.add(BURST, recorder, indexes, count=count, days=LATE_DAYS)
+        self._late.clear()
+
+    def _sweep(self) -> None:
+        """Let go of what no rule can look at any more: whenever this runs, the same is found."""
+        clock = self._clock
+        for provider in self._providers.values():
+            provider.prune(clock.oldest_pair)
+        for recipient in self._recipients.values():
+            recipient.prune((clock.oldest + clock.offset) // DAY_SECONDS - OFFSET_DAYS)
+        self._until_sweep = max(self._sweep_every, len(self._providers) + len(self._recipients))
