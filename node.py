@@ -16,7 +16,7 @@ import hmac
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from gettext import gettext as _
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from care.people import People, PeopleError, create_people
 from chain.block import SEAL, Seal
 from chain.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from chain.cosignature import cosign_mldsa44, member_name, verify_cosignature
@@ -65,7 +66,7 @@ from ledger.parameters import DEFAULTS, Parameters, format_parameters
 from ledger.replay import Replay, Signers
 from ledger.roster import CLERK, MEMBER, NODE
 from ledger.state import Account, State, freeze, thaw
-from store.home import NEXT_KEY, NEXT_MLDSA_KEY, NODE_KEY, NODE_MLDSA_KEY, Home, new_home
+from store.home import NEXT_KEY, NEXT_MLDSA_KEY, NODE_KEY, NODE_MLDSA_KEY, PEOPLE_KEY, Home, new_home
 from store.keyfiles import write_key
 from store.log import Leg, LogStore, StoreError
 from store.sqlite import SqliteStore
@@ -158,6 +159,7 @@ class Node:
         self._clock = clock
         self._unsigned: list[Checkpoint] = []
         self._is_loaded = False
+        self._open_people: Callable[[], People] | None = None
         self._load()
 
     @classmethod
@@ -168,6 +170,7 @@ class Node:
         with new_home(folder, founding.origin) as home:
             write_key(home.keys / NODE_KEY, keys.signing, passphrase)
             write_key(home.keys / NODE_MLDSA_KEY, mldsa, passphrase)
+            _make_people(home, passphrase)
             for role, owners in ((CLERK, founding.clerks), (MEMBER, founding.members)):
                 for owner in owners:
                     home.add_key(role, owner, passphrase)
@@ -200,7 +203,10 @@ class Node:
                 if store.origin != origin:
                     text = _("{path} is the ledger of {found}, not of {origin}")
                     raise StoreError(text.format(path=home.ledger, found=store.origin, origin=origin))
-                yield cls(store, _keys_of(home, store, passphrase) if writes else None, clock)
+                node = cls(store, _keys_of(home, store, passphrase) if writes else None, clock)
+                if writes:
+                    node._open_people = lambda: People(home.people, home.people_secret(passphrase))
+                yield node
             finally:
                 store.close()
 
@@ -323,6 +329,12 @@ class Node:
                 seal=parse_entry_receipt(self.receipt(seal_index)),
             )
         )
+
+    def people(self) -> AbstractContextManager[People]:
+        """The dossiers of this home, open; only in a node that writes: a look is written too."""
+        if self._open_people is None:
+            raise NodeError(_("this node was opened for reading only"))
+        return closing(self._open_people())
 
     def promise(self, index: int) -> bytes:
         """The node's signed word that the entry at ``index`` is on disk (FORMAT §3)."""
@@ -765,6 +777,15 @@ def _keys_of(home: Home, store: LogStore, passphrase: bytes | None) -> NodeKeys:
             home.drop_next_keys()
     signing = home.signing_key(home.keys / NODE_KEY, passphrase)
     return NodeKeys(signing, home.mldsa_key(home.keys / NODE_MLDSA_KEY, passphrase))
+
+
+def _make_people(home: Home, passphrase: bytes | None) -> None:
+    """The private side of a new home."""
+    write_key(home.keys / PEOPLE_KEY, SigningKey(os.urandom(SEED_BYTES)), passphrase)
+    try:
+        create_people(home.people)
+    except PeopleError as error:
+        raise StoreError(str(error)) from error
 
 
 def _largest_place(statement_count: int) -> SheetPlace | None:

@@ -2,6 +2,7 @@
 
     home/node.toml     settings
     home/ledger.db     the archive; safe to hand out
+    home/people.db     what is personal, encrypted; never to be handed out
     home/keys/*.pem    private keys
     home/lock          held by the one process that writes
 
@@ -30,6 +31,8 @@ FILE_MODE = 0o600
 SETTINGS_MAX_BYTES = 65_536
 KEY_FILE = re.compile(r"(clerk|member|authority|assessor|volunteer|recipient|guardian)-([0-9a-f]{16})\.pem")
 NODE_KEY, NODE_MLDSA_KEY = "node.pem", "node-mldsa.pem"
+PEOPLE_KEY = "people.pem"
+"""Opens the dossiers, and signs nothing: it stays when the node's keys are changed."""
 NEXT_KEY, NEXT_MLDSA_KEY = "node-next.pem", "node-mldsa-next.pem"
 """The node's keys while they are being changed: they take the others' place once the log says so."""
 
@@ -47,6 +50,10 @@ class Home:
     @property
     def ledger(self) -> Path:
         return self.folder / "ledger.db"
+
+    @property
+    def people(self) -> Path:
+        return self.folder / "people.db"
 
     @property
     def keys(self) -> Path:
@@ -98,6 +105,10 @@ class Home:
         path = self.keys / f"{role}-{key.id}.pem"
         write_key(path, key, passphrase)
         return path
+
+    def people_secret(self, passphrase: bytes | None) -> bytes:
+        """The 32 bytes under which the keys of dossiers lie."""
+        return self.signing_key(self.keys / PEOPLE_KEY, passphrase).seed
 
     def promote_next_keys(self) -> None:
         """Put the node's next keys in the place of its keys. May be called again where a crash came between."""

@@ -1,7 +1,7 @@
 """Commands about people: their keys (``huzhu key`` is in ``cli``), accounts, credentials and kin."""
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from gettext import gettext as _
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -9,7 +9,11 @@ from typing import Any, Literal, TypeVar
 import click
 import msgspec
 
+from care.dossier import Dossier, change_dossier, make_dossier
+from care.people import People
+from care.vault import Locked
 from chain.encoding import format_base64
+from chain.entry import Body
 from chain.fields import KEY_ID, Time, format_time
 from ledger.bodies import AccountClose, CredentialGrant, CredentialRevoke, KeyGrant, KeyRevoke, KinLink, KinUnlink
 from ledger.numbers import POOL
@@ -34,15 +38,15 @@ from web.command import (
     pass_session,
 )
 from web.daysheet import parse_account, parse_code
-from web.desk import DeskNode
+from web.desk import DeskNode, refusal
+from web.dossiers import check_told, keep, open_people, read_dossier
 from web.founding import parse_public_key
 from web.i18n import marked
-from web.keyring import Keyring, Pair
+from web.keyring import Keyring, Pair, Plan
 from web.people import (
     ISSUER,
     PeopleSummary,
     draw_number,
-    hash_dossier,
     import_people,
     opening_of,
     parse_birthday,
@@ -50,8 +54,7 @@ from web.people import (
 )
 from web.problems import DeskError
 from web.session import Session, new_key, now, say
-from web.telling import account_lines
-from web.text import columns, named_role, plain_balance
+from web.text import columns, named_role
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,6 +62,7 @@ ROLES = (CLERK, MEMBER, AUTHORITY, ASSESSOR, VOLUNTEER, RECIPIENT, GUARDIAN)
 ACCOUNT = Cell("ACCOUNT", parse_account)
 CODE = Cell("CODE", parse_code)
 BIRTHDAY = Cell("DATE", parse_birthday)
+TEXT_FIELDS = ("name", "phone", "address", "care_level", "income_band", "diet", "emergency_contact")
 
 
 @click.command("new", cls=Command, example="huzhu key new --role volunteer", takes=(json_options, key_options))
@@ -140,9 +144,18 @@ def key_revoke(session: Session, key_id: str, reason: str, by: str | None) -> in
     return session.write(plan, KeyRevoke(key_id=key_id, reason=reason))
 
 
-@click.group(cls=Group)
+@click.group(
+    cls=Group,
+    lazy={
+        "erase": "web.commands_dossiers:erase",
+        "export": "web.commands_dossiers:export",
+        "find": "web.commands_dossiers:find",
+        "looks": "web.commands_dossiers:looks",
+        "show": "web.commands_dossiers:show",
+    },
+)
 def person() -> None:
-    """Open, change, close and show accounts."""
+    """Open, change, close, show and erase people."""
 
 
 @person.command("import", example="huzhu person import people.csv", takes=WRITES)
@@ -155,9 +168,9 @@ def person_import(session: Session, file: Path, issuer: str, again: bool) -> int
 
     The first line names the columns: account, name, born, roles, guardian, phone, address, care_level, funded,
     credentials, kin. Numbers that are given stay, missing ones are drawn; NAME.accounts.csv beside the file then says
-    which line has which. What is personal is used to derive what the ledger needs, and written nowhere, but for rows
-    that are refused: those stand in NAME.refused.csv, with the reason, and the exit status is 1. Mended, they can be
-    imported from there; what is open already is not opened twice.
+    which line has which. What is personal goes into people.db alone, encrypted. Rows that are refused stand as they
+    are in NAME.refused.csv, with the reason, and the exit status is 1. Mended, they can be imported from there; what is
+    open already is not opened twice. Delete these files when you are done.
     """
     with session.writing() as (node, keyring):
         summary = import_people(node, keyring, file, session.at or now(), session.at, issuer, again=again)
@@ -177,19 +190,23 @@ def person_import(session: Session, file: Path, issuer: str, again: bool) -> int
 
 def described(function: F) -> F:
     """The options that describe a person."""
-    personal = marked("Personal; only for the hash of the dossier, written nowhere.")
+    personal = marked("Personal; better in the file of --dossier.")
+    languages = marked("Personal: what the person speaks, joined by +.")
+    file = marked(
+        "JSON file with what is personal, as others may see a command line: name, phone, born, address, care_level, "
+        "income_band, languages (a list), diet, emergency_contact."
+    )
     for add in (
-        option("--born", type=BIRTHDAY, help=marked("Date of birth; only its five-year band is written.")),
+        option("--born", type=BIRTHDAY, help=marked("Date of birth; the ledger gets only its five-year band.")),
         option("--volunteer/--no-volunteer", default=None, help=marked("Gives services.")),
         option("--elder/--no-elder", default=None, help=marked("Receives services.")),
         option("--visitor/--no-visitor", default=None, help=marked("Lives elsewhere.")),
         option("--guardian", type=ACCOUNT, help=marked("Account of the guardian; a minor needs one.")),
         option("--funded", type=CODE, help=marked("Group of people whose hours are paid for.")),
         option("--household", help=marked("Word that the household's accounts share.")),
-        option("--name", help=personal),
-        option("--phone", help=personal),
-        option("--address", help=personal),
-        option("--care-level", help=personal),
+        file_option("--dossier", help=file),
+        *(option("--" + name.replace("_", "-"), help=personal) for name in TEXT_FIELDS),
+        option("--languages", help=languages),
     ):
         function = add(function)
     return function
@@ -203,15 +220,17 @@ def described(function: F) -> F:
 def person_open(session: Session, /, account: str | None, institution: bool, **described: Any) -> int:
     """Open an account.
 
-    Without a number one is drawn, and printed.
+    Without a number one is drawn, and printed. What is personal goes into people.db alone, encrypted.
     """
+    told = take_told(described)
 
-    def body(node: DeskNode) -> Any:
+    def make(node: DeskNode, people: People) -> tuple[Body, list[Locked]]:
         number = account or draw_number(node.state.accounts.__contains__)
-        opened = opening_of(number, *_particulars(session, node, described))
-        return msgspec.structs.replace(opened, holder="institution") if institution else opened
+        locked = people.lock(number, make_dossier(told))
+        opened = opening_of(number, described | {"dossier": locked.hash}, _today(session, node))
+        return msgspec.structs.replace(opened, holder="institution") if institution else opened, [locked]
 
-    return session.write(lambda keyring: keyring.account(described["funded"] is not None), body)
+    return _write(session, lambda keyring: keyring.account(described["funded"] is not None), make)
 
 
 @person.command("update", example="huzhu person update 12345676 --volunteer", takes=WRITES)
@@ -222,17 +241,21 @@ def person_open(session: Session, /, account: str | None, institution: bool, **d
 def person_update(session: Session, /, account: str, not_funded: bool, **described: Any) -> int:
     """Describe an account anew.
 
-    What is not mentioned stays, but for the household and the dossier.
+    What is not mentioned stays, but for the household. A text that is empty takes away what is personal. Where that
+    changes, what was kept before is destroyed.
     """
+    told = take_told(described)
 
-    def body(node: DeskNode) -> Any:
-        updated = update_of(session_account(node, account), *_particulars(session, node, described))
-        return msgspec.structs.replace(updated, funded=None) if not_funded else updated
+    def make(node: DeskNode, people: People) -> tuple[Body, list[Locked]]:
+        found = session_account(node, account)
+        hashed, fresh = _change_dossier(people, account, told)
+        updated = update_of(found, described | {"dossier": hashed}, _today(session, node))
+        return msgspec.structs.replace(updated, funded=None) if not_funded else updated, fresh
 
     def plan(keyring: Keyring) -> Pair:
         return keyring.account(not not_funded and (described["funded"] or keyring.is_funded(account)))
 
-    return session.write(plan, body)
+    return _write(session, plan, make)
 
 
 @person.command("close", example="huzhu person close 12345676 --reason asked --to pool", takes=WRITES)
@@ -247,18 +270,6 @@ def person_update(session: Session, /, account: str, not_funded: bool, **describ
 def person_close(session: Session, account: str, reason: Literal["moved", "died", "asked"], to: str | None) -> int:
     """Close an account for ever."""
     return session.write(Keyring.clerk_and_members, AccountClose(account=account, reason=reason, to=to))
-
-
-@person.command("show", example="huzhu person show 12345676", takes=READS)
-@argument("account", type=ACCOUNT)
-@pass_session
-def person_show(session: Session, account: str) -> None:
-    """Show what the ledger knows of a person."""
-    with session.reading() as node:
-        found = session_account(node, account)
-        plain = plain_balance(session.known(node.balance(account), account)) | _plain_account(found)
-        lines = account_lines(session.known(node.balance(account), account), found)
-    session.print(plain, lines)
 
 
 @click.group(cls=Group)
@@ -321,13 +332,51 @@ def session_account(node: DeskNode, number: str) -> Account:
     return account
 
 
-def _particulars(session: Session, node: DeskNode, described: dict[str, Any]) -> tuple[dict[str, Any], datetime.date]:
-    """What the options say of a person, with the dossier's hash for what is personal; and today's date."""
-    personal = {name: described.pop(name) or "" for name in ("name", "phone", "address", "care_level")}
-    born: datetime.date | None = described["born"]
-    personal["born"] = "" if born is None else born.isoformat()
-    today = ((session.at or now()) + node.state.utc_offset).date()
-    return described | {"dossier": hash_dossier(personal)}, today
+def take_told(described: dict[str, Any]) -> dict[str, Any]:
+    """Take what is personal out of the options: the file's fields, and over them those of the command line.
+
+    ``born`` stays there as well, as a date: the ledger needs what follows from it. Raises DeskError.
+    """
+    path = described.pop("dossier")
+    told = {} if path is None else read_dossier(path)
+    languages = described.pop("languages")
+    said = {name: described.pop(name) for name in TEXT_FIELDS} | {
+        "born": described["born"],
+        "languages": None if languages is None else languages.split("+"),
+    }
+    told |= {name: value for name, value in said.items() if value is not None}
+    described["born"] = check_told(told).born
+    return told
+
+
+def _change_dossier(people: People, account: str, told: Mapping[str, Any]) -> tuple[bytes, list[Locked]]:
+    """The hash for the ledger, and the new version that it is of; none where nothing personal changes."""
+    found = people.dossier(account)
+    if found is None and not people.erasures(account):
+        say(_("no dossier of account {number} is kept here").format(number=account))
+    dossier = change_dossier(Dossier() if found is None else found[1], told)
+    if found is not None and dossier == found[1]:
+        return found[0].hash, []
+    locked = people.lock(account, dossier)
+    return locked.hash, [locked]
+
+
+def _write(session: Session, plan: Plan, make: Callable[[DeskNode, People], tuple[Body, list[Locked]]]) -> int:
+    """Sign a statement about a person, write it with the dossier that it names, and say what became of it."""
+    with session.writing() as (node, keyring), open_people(node) as people:
+        pair = plan(keyring)
+        since = node.store.size
+        body, fresh = make(node, people)
+        (result,) = node.write(pair.author, pair.beside, [body], session.at, durable=False)
+        if refusal(result) is None:
+            keep(node, people, fresh, since)
+        session.say_result_time(node, result)
+    return session.report(result, body)
+
+
+def _today(session: Session, node: DeskNode) -> datetime.date:
+    """The local day of the recorded time."""
+    return ((session.at or now()) + node.state.utc_offset).date()
 
 
 def _public(session: Session, key_or_id: str) -> bytes:
@@ -336,7 +385,8 @@ def _public(session: Session, key_or_id: str) -> bytes:
     return parse_public_key(key_or_id)
 
 
-def _plain_account(account: Account) -> dict[str, Any]:
+def plain_account(account: Account) -> dict[str, Any]:
+    """What the ledger knows of an account, as JSON has it."""
     return {
         "holder": account.holder,
         "volunteer": account.volunteer,

@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from chain.entry import Body, Entry
 from chain.fields import Time
@@ -14,6 +14,9 @@ from chain.keys import SigningKey
 from chain.note import VerifierKey
 from ledger.state import State
 from store.log import Leg, LogStore
+
+if TYPE_CHECKING:
+    from care.people import People
 
 
 class Accepted(Protocol):
@@ -83,6 +86,7 @@ class DeskNode(Protocol):
     def seal(self, at: Time | None = None, *, durable: bool = True) -> int: ...
     def commit(self) -> None: ...
     def cosign(self, signed: bytes) -> int: ...
+    def people(self) -> AbstractContextManager["People"]: ...
 
 
 class OpenNode(Protocol):

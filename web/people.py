@@ -2,10 +2,10 @@
 
     account,name,born,roles,guardian,phone,address,care_level,funded,credentials,kin
 
-What is personal (name, birth date, phone, address, care level) serves only to derive what the ledger needs (the
-five-year band of birth, whether the person is a minor or may spend hours) and the hash of the dossier under a random
-salt; then it is forgotten, the salt too. All rows go onto the ledger in one commit: a file is imported whole or not at
-all, except for the rows that are refused.
+What is personal (name, birth date, phone, address, care level) becomes the dossier, which ``people.db`` keeps
+encrypted; the ledger gets its hash under a random salt, and what follows from the birth date (the five-year band,
+whether the person is a minor or may spend hours). All rows go onto the ledger in one commit: a file is imported whole
+or not at all, except for the rows that are refused.
 
 The numbers of the accounts that it opened then stand in ``NAME.accounts.csv`` (``line,account``), by which a second
 import of the file is noticed. A row whose account was opened, but not all that hangs on it, is refused with its number;
@@ -13,8 +13,6 @@ when it comes back in ``NAME.refused.csv``, what is missing of its credentials a
 """
 
 import datetime
-import hashlib
-import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,9 +22,10 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
-from chain.canonical import format_canonical
+from care.dossier import FIRST_BIRTH_YEAR, Dossier, DossierError, make_dossier
+from care.people import People
+from care.vault import Locked
 from chain.entry import Body
-from chain.errors import EntryError
 from chain.fields import Time
 from chain.limits import SHEET_MAX_STATEMENTS
 from ledger.bodies import AccountOpen, AccountUpdate, CredentialGrant, KinLink
@@ -34,6 +33,7 @@ from ledger.numbers import SIX_DIGITS, account_number
 from ledger.state import Account
 from web.daysheet import BAD_ROW, parse_account, parse_code, parse_date
 from web.desk import DeskNode, refusal
+from web.dossiers import keep, open_people
 from web.keyring import Keyring, Pair
 from web.problems import DeskError
 from web.refused import ACCOUNT, Draft, RefusedRows, beside, format_row
@@ -53,12 +53,10 @@ COLUMNS = (
     "credentials",
     "kin",
 )
-PERSONAL = ("name", "born", "phone", "address", "care_level")
+PERSONAL = ("name", "phone", "address", "care_level")
 VOLUNTEER, ELDER = "volunteer", "elder"
 ADULT_YEARS, REDEEMABLE_YEARS = 18, 60
 BAND_YEARS = 5
-FIRST_BIRTH_YEAR = 1880
-SALT_BYTES = 32
 DRAWS_MAX = 1_000
 LIST_MAX = 64
 PEOPLE_MAX = 100_000
@@ -80,7 +78,7 @@ class Person:
     scopes: tuple[str, ...]
     kin: tuple[tuple[str, str], ...]
     """Relation and number: "this person's parent is …"."""
-    dossier: bytes
+    dossier: Dossier
 
 
 @dataclass(slots=True)
@@ -159,10 +157,12 @@ def import_people(
         open_table(path, COLUMNS) as table,
         closing(RefusedRows(table)) as refused,
         closing(Draft(accounts_path)) as accounts,
+        open_people(node) as people,
     ):
         summary = PeopleSummary(ignored=table.ignored)
         rows = _read(table, today, summary, refused)
-        desk = _PeopleDesk(node, keyring, at, today)
+        since = node.store.size
+        desk = _PeopleDesk(node, keyring, people, at, today)
         opened = desk.open(rows)
         at_hand = [row for row in rows if row.is_open]
         summary.credentials = desk.grant(at_hand, issuer)
@@ -174,7 +174,7 @@ def import_people(
         accounts.write(_format_accounts(opened))
         accounts.finish()
         refused.finish()
-        node.commit()
+        keep(node, people, desk.dossiers, since)
         # Only names change from here on. A crash now leaves open accounts and no file that says so.
         try:
             if opened:
@@ -223,9 +223,14 @@ def _read(table: Table, today: datetime.date, summary: PeopleSummary, refused: R
 class _PeopleDesk:
     """Writes the rows' accounts, then what hangs on them; nothing is durable before the caller commits."""
 
-    def __init__(self, node: DeskNode, keyring: Keyring, at: Time | None, today: datetime.date) -> None:
+    def __init__(
+        self, node: DeskNode, keyring: Keyring, people: People, at: Time | None, today: datetime.date
+    ) -> None:
+        self.dossiers: list[Locked] = []
+        """Those of the accounts that were opened."""
         self._node = node
         self._keyring = keyring
+        self._people = people
         self._at = at
         self._today = today
 
@@ -259,8 +264,16 @@ class _PeopleDesk:
                     if self._is_minor(row.person) is is_minor and (row.person.funded is not None) is is_funded
                 ]
                 if group:
-                    bodies = [open_body(row.person, row.number, self._today) for row in group]
-                    self._write(self._keyring.account(is_funded), list(zip(group, bodies, strict=True)), "")
+                    self._open_group(group, self._keyring.account(is_funded))
+
+    def _open_group(self, rows: Sequence[_Row], pair: Pair) -> None:
+        dossiers = [self._people.lock(row.number, row.person.dossier) for row in rows]
+        wanted: list[tuple[_Row, Body]] = [
+            (row, open_body(row.person, row.number, locked.hash, self._today))
+            for row, locked in zip(rows, dossiers, strict=True)
+        ]
+        self._write(pair, wanted, "")
+        self.dossiers += [locked for row, locked in zip(rows, dossiers, strict=True) if not row.outcome]
 
     def grant(self, rows: Sequence[_Row], issuer: str) -> int:
         """Grant the credentials that are missing; answers how many."""
@@ -321,11 +334,11 @@ def _was_opened(row: _Row, account: Account) -> bool:
     return row.earlier not in ("", ACCOUNT_EXISTS) and account.band == band_of(row.person.born)
 
 
-def open_body(person: Person, number: str, today: datetime.date) -> AccountOpen:
+def open_body(person: Person, number: str, dossier_hash: bytes, today: datetime.date) -> AccountOpen:
     """What the ledger learns of a person in a file."""
     told = {
         "born": person.born,
-        "dossier": person.dossier,
+        "dossier": dossier_hash,
         "elder": person.is_elder,
         "funded": person.funded,
         "guardian": person.guardian,
@@ -374,7 +387,7 @@ def parse_person(cells: dict[str, str], today: datetime.date) -> Person:
         funded=parse_code(cells["funded"]) if cells["funded"].strip() else None,
         scopes=tuple(dict.fromkeys(map(parse_code, _parse_list(cells["credentials"])))),
         kin=tuple(map(_parse_kin, _parse_list(cells["kin"]))),
-        dossier=hash_dossier({name: cells[name].strip() for name in PERSONAL}),
+        dossier=_parse_dossier(cells, born),
     )
 
 
@@ -391,14 +404,11 @@ def parse_past_birthday(cell: str, today: datetime.date) -> datetime.date:
     return born
 
 
-def hash_dossier(dossier: dict[str, str]) -> bytes:
-    """SHA-256 over a new random salt and the dossier's canonical bytes (RULES §9); the salt is not kept."""
-    present = {name: text for name, text in dossier.items() if text}
+def _parse_dossier(cells: Mapping[str, str], born: datetime.date) -> Dossier:
     try:
-        plain = format_canonical(present)
-    except EntryError as error:
+        return make_dossier({name: cells[name] for name in PERSONAL} | {"born": born})
+    except DossierError as error:
         raise BadRowError(str(error)) from error
-    return hashlib.sha256(os.urandom(SALT_BYTES) + plain).digest()
 
 
 def draw_number(is_taken: Callable[[str], bool]) -> str:

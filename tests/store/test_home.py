@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from care.dossier import Dossier
 from chain.keys import MldsaSigningKey, SigningKey
-from node import Node
+from node import Node, NodeError
 from store.home import Home, new_home
 from store.log import StoreError
-from tests.store.village import CLERK, MEMBERS, ORIGIN, HandClock, founding, open_home, record, service
+from tests.store.village import CLERK, MEMBERS, ORIGIN, PROVIDER, HandClock, founding, open_home, record, service
 from tests.store.village import new_home as village_home
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,10 @@ def test_nobody_else_reads_any_of_it(umask: int, tmp_path: Path) -> None:
             record(node, [service()])
             assert {mode(path) for path in home.glob("ledger.db*")} == {0o600}
             assert len(list(home.glob("ledger.db*"))) == 3
+            with node.people() as people:
+                people.put([people.lock(PROVIDER, Dossier(name="x"))], 0)
+                assert {mode(path) for path in home.glob("people.db*")} == {0o600}
+                assert len(list(home.glob("people.db*"))) == 2
     finally:
         os.umask(before)
     assert mode(home) == mode(home / "keys") == 0o700
@@ -43,7 +48,12 @@ def test_nobody_else_reads_any_of_it(umask: int, tmp_path: Path) -> None:
     assert {mode(path) for path in files} == {0o600}
     names = [f"keys/clerk-{CLERK.id}.pem", *(f"keys/member-{key.id}.pem" for key in MEMBERS)]
     assert tree(home) == sorted(
-        ["keys", "keys/node-mldsa.pem", "keys/node.pem", "ledger.db", "lock", "node.toml", *names]
+        [
+            "keys",
+            *("keys/node-mldsa.pem", "keys/node.pem", "keys/people.pem"),
+            *("ledger.db", "lock", "node.toml", "people.db"),
+            *names,
+        ]
     )
 
 
@@ -56,6 +66,26 @@ def test_the_keys_of_a_home_are_found_by_role(tmp_path: Path) -> None:
     assert home.key_files("authority") == home.key_files("node") == []
     (home.keys / "member-x.pem").write_text("not named like a key")
     assert home.key_files("member") == found
+
+
+def test_the_people_key_stays_when_the_nodes_keys_are_changed(tmp_path: Path) -> None:
+    home = Home(village_home(tmp_path / "home", b"passphrase"))
+    secret = home.people_secret(b"passphrase")
+    assert len(secret) == 32
+    assert secret != home.signing_key(home.keys / "node.pem", b"passphrase").seed
+    with open_home(home.folder, b"passphrase") as node, node.people() as people:
+        locked = people.lock(PROVIDER, Dossier(name="x"))
+        people.put([locked], 0)
+        people.settle({(PROVIDER, locked.hash)})
+    Node.rotate(home.folder, MEMBERS[:2], b"passphrase", clock=HandClock())
+    assert home.people_secret(b"passphrase") == secret
+    with open_home(home.folder, b"passphrase") as node, node.people() as people:
+        assert people.dossier(PROVIDER) == (locked, Dossier(name="x"))
+
+
+def test_a_node_that_only_reads_opens_no_dossiers(tmp_path: Path) -> None:
+    with open_home(village_home(tmp_path / "home"), writes=False) as node, pytest.raises(NodeError, match="reading"):
+        node.people()
 
 
 def test_a_key_of_the_wrong_kind_is_told(tmp_path: Path) -> None:
