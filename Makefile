@@ -42,7 +42,7 @@ lock: $(PY)
 	  --output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/out
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis bench/out demo-out
 	rm -f web/locale/*/LC_MESSAGES/*.mo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -50,7 +50,7 @@ venv: $(STAMP) $(CATALOGUES)
 
 # Where a tool is missing, a run under CI fails; elsewhere one sentence says so and the tests that need the tool speak for themselves.
 debian-packages:
-	scripts/debian-packages.sh hledger golang-go golang-golang-x-mod-dev || [ -z "$$CI" ]
+	scripts/debian-packages.sh hledger golang-go golang-golang-x-mod-dev chromium fonts-noto-cjk libpangoft2-1.0-0 libharfbuzz-subset0 || [ -z "$$CI" ]
 
 $(PY):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

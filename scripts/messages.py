@@ -3,7 +3,8 @@
     python scripts/messages.py            # then translate what it names
     python scripts/messages.py --check    # status 1 where something is missing, empty, fuzzy or left over
 
-A msgid is an argument of ``_`` or ``marked``, or the docstring of a command.
+A msgid is an argument of ``_`` or ``marked``, in a module or in a page's template, the docstring of a command, or the
+text of a suspicion.
 """
 
 import sys
@@ -18,12 +19,13 @@ from babel.messages.pofile import read_po, write_po
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cli import main as program
+from ledger.suspicion_list import TEXTS
 from web.command import Translated
 from web.i18n import CLICK_PLURALS, LOCALE
 
 ROOT = Path(__file__).resolve().parent.parent
 PO = LOCALE / "zh" / "LC_MESSAGES" / "huzhu.po"
-SOURCES = ("cli.py", "node.py", "store/*.py", "web/*.py", "verify/*.py")
+SOURCES = ("cli.py", "node.py", "care/*.py", "store/*.py", "web/*.py", "verify/*.py", "web/templates/*.html")
 KEYWORDS = {"_": None, "marked": None, "translate": None}
 WIDTH = 116
 HEADER = """# The Chinese texts of Huzhu; scripts/messages.py keeps the msgids.
@@ -42,7 +44,7 @@ msgstr ""
 def msgids() -> set[str]:
     """Every text in the code."""
     found = {text for path in _sources() for text in _texts(path)}
-    return found | set(_helps(program)) | {singular for singular, _plural in CLICK_PLURALS}
+    return found | set(_helps(program)) | set(TEXTS.values()) | {singular for singular, _plural in CLICK_PLURALS}
 
 
 def _sources() -> Iterator[Path]:
@@ -51,7 +53,8 @@ def _sources() -> Iterator[Path]:
 
 
 def _texts(path: Path) -> Iterator[str]:
-    for _line, message, _comments, _context in extract_from_file("python", path, KEYWORDS):
+    method = "jinja2" if path.suffix == ".html" else "python"
+    for _line, message, _comments, _context in extract_from_file(method, path, KEYWORDS):
         yield message if isinstance(message, str) else message[0]
 
 
