@@ -4,10 +4,12 @@ import datetime
 import json
 from gettext import gettext as _
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import click
+import msgspec
 
+from chain.fields import Time
 from ledger.bodies import (
     Dispute,
     Donate,
@@ -35,19 +37,31 @@ from web.command import (
     option,
     pass_session,
 )
-from web.daysheet import PAYERS, interval, local_midnight, parse_account, parse_clock, parse_code, parse_date
+from web.commands_coupons import ask_coupon
+from web.coupons import Coupon, Shelf, coupon_evidence, parse_coupon
+from web.daysheet import (
+    PAYERS,
+    interval,
+    local_midnight,
+    parse_account,
+    parse_clock,
+    parse_clock_or_time,
+    parse_code,
+    parse_date,
+)
 from web.desk import DeskNode
 from web.founding import override, read_overrides
 from web.i18n import marked
 from web.keyring import Keyring, Pair, Plan
 from web.problems import DeskError
 from web.session import Session, known_index
-from web.table import hash_file
+from web.table import BadRowError, hash_file
 
 ACCOUNT = Cell("ACCOUNT", parse_account)
 CODE = Cell("CODE", parse_code)
 DATE = Cell("DATE", parse_date)
 CLOCK = Cell("HH:MM", parse_clock)
+MOMENT = Cell("HH:MM|TIME", parse_clock_or_time)
 MINUTES = Number(min=1)
 INDEX = Number(min=0)
 MINUTE = datetime.timedelta(minutes=1)
@@ -61,7 +75,7 @@ BY_HELP = marked("The person's own key signs, and nobody else: its file, or its 
     takes=WRITES,
 )
 @argument("provider", type=ACCOUNT)
-@argument("recipient", type=ACCOUNT)
+@argument("recipient", type=ACCOUNT, required=False)
 @option("--category", type=click.Choice(CATEGORIES), required=True, help=marked("Which of the eight services."))
 @option("--local", type=CODE, help=marked("The district's own name for it."))
 @option("--date", "day", type=DATE, required=True, help=marked("Local date of the start."))
@@ -71,7 +85,12 @@ BY_HELP = marked("The person's own key signs, and nobody else: its file, or its 
 @option("--paid-by", type=click.Choice(PAYERS), default="recipient", show_default=True, help=marked("Who pays."))
 @file_option("--paper", help=marked("Scan of the signed sheet; its hash is the evidence."))
 @option("--confirm", metavar="KEY", help=marked("The recipient's key signs beside: its file, or its id if kept here."))
+@option("--coupon", metavar="TEXT", help=marked("The coupon that the recipient gave; - reads it from standard input."))
 @option("--by", metavar="KEY", help=marked("The volunteer's own key signs in place of clerk and member."))
+@option("--checkin", type=MOMENT, help=marked("When the volunteer came: local time, or a full time in UTC."))
+@option(
+    "--checkout", type=MOMENT, help=marked("When the volunteer left; a local time before the start is past midnight.")
+)
 @option("--rating", type=Number(1, 5), help=marked("What the recipient says of it."))
 @option("--group", help=marked("Name of the group that came."))
 @pass_session
@@ -79,29 +98,37 @@ def record(
     session: Session,
     /,
     provider: str,
-    recipient: str,
+    recipient: str | None,
     paper: Path | None,
     confirm: str | None,
+    coupon: str | None,
     by: str | None,
     **told: Any,
 ) -> int:
     """Record one service.
 
-    PROVIDER served RECIPIENT. With --paper, clerk and member sign for the paper; with --confirm, the recipient's own
-    key confirms it.
+    PROVIDER served RECIPIENT. With --paper, clerk and member sign for the paper; with --confirm, the key of the
+    recipient, of the guardian or of kin confirms it; with --coupon, a coupon out of the recipient's book does.
     """
-    if (paper is None) == (confirm is None):
-        raise click.UsageError(_("give either --paper or --confirm"))
-    if by is not None and confirm is None:
-        raise click.UsageError(_("--by needs --confirm"))
+    _check_shown(recipient, paper, confirm, coupon, by, timed=bool(told["checkin"] or told["checkout"]))
+    text = None if coupon is None else ask_coupon(coupon)
+    paper_hash = None if paper is None else hash_file(paper)
 
     def plan(keyring: Keyring) -> Pair:
-        if confirm is None:
+        if paper is not None:
             return keyring.clerk_and_members()
-        return Pair(keyring.clerk() if by is None else session.person_key(by), (session.person_key(confirm),))
+        author = keyring.clerk() if by is None else session.person_key(by)
+        return Pair(author, () if confirm is None else (session.person_key(confirm),))
 
-    evidence = Evidence(form="signed") if paper is None else Evidence(form="paper", hash=hash_file(paper))
-    return session.write(plan, lambda node: _service(node, provider, recipient, evidence, **told))
+    def body(node: DeskNode) -> Service:
+        if text is None:
+            evidence = Evidence(form="signed") if paper_hash is None else Evidence(form="paper", hash=paper_hash)
+            return _service(node, provider, cast(str, recipient), evidence, **told)
+        found = _read_coupon(text, node.origin)
+        evidence = coupon_evidence(found, node.state, Shelf(session.home))
+        return _service(node, provider, recipient or _owner(node, found), evidence, **told)
+
+    return session.write(plan, body)
 
 
 @click.command(cls=Command, example="huzhu gift 12345676 87654342 60", takes=WRITES)
@@ -236,6 +263,35 @@ def params_set(session: Session, settings: tuple[str, ...], file: Path | None) -
     return session.write(Keyring.authorities, body)
 
 
+def _check_shown(
+    recipient: str | None, paper: Path | None, confirm: str | None, coupon: str | None, by: str | None, *, timed: bool
+) -> None:
+    """Raise UsageError where a service is not shown by one thing, with what goes with it."""
+    if [paper, confirm, coupon].count(None) != 2:
+        raise click.UsageError(_("give one of --paper, --confirm and --coupon"))
+    if by is not None and paper is not None:
+        raise click.UsageError(_("--by needs --confirm or --coupon"))
+    if timed and paper is not None:
+        raise click.UsageError(_("--checkin and --checkout need --confirm or --coupon"))
+    if recipient is None and coupon is None:
+        raise click.UsageError(_("name the recipient, or give --coupon"))
+
+
+def _read_coupon(text: str, origin: str) -> Coupon:
+    try:
+        return parse_coupon(text, origin)
+    except BadRowError as error:
+        raise DeskError(str(error)) from None
+
+
+def _owner(node: DeskNode, coupon: Coupon) -> str:
+    """Whose coupon it is."""
+    book = node.state.coupon_books.get(coupon.book)
+    if book is None:
+        raise DeskError(_("there is no book {book} of this coupon on the ledger").format(book=coupon.book))
+    return book.account
+
+
 def _service(
     node: DeskNode,
     provider: str,
@@ -246,15 +302,19 @@ def _service(
     start: int,
     end: int,
     minutes: int | None,
+    checkin: int | Time | None,
+    checkout: int | Time | None,
     **told: Any,
 ) -> Service:
     """The service that the options tell of; a minor's names the guardian, whom the account knows."""
     midnight = local_midnight(day, node.state.utc_offset)
     opened, closed = interval(start, end)
+    came = midnight + checkin * MINUTE if isinstance(checkin, int) else checkin
+    left = midnight + interval(start, checkout)[1] if isinstance(checkout, int) else checkout
     account = node.state.accounts.get(provider)
     return Service(
         end=midnight + closed,
-        evidence=evidence,
+        evidence=msgspec.structs.replace(evidence, checkin=came, checkout=left),
         guardian=account.guardian if account is not None and account.minor else None,
         minutes=minutes or max(1, (closed - opened) // MINUTE),
         provider=provider,

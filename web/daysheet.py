@@ -7,20 +7,25 @@ local; an end before its start is past midnight; empty ``minutes`` are all betwe
 read too: ``2025/11/1``, ``9:21`` and ``9:21:00``, and an account number that lost leading zeros, where its check digits
 fit with them. ``remark`` is for the book alone and goes nowhere.
 
-Evidence is ``paper``: the file itself. ``signed`` and ``coupon`` rows have nothing here that shows it, and are
-``no-evidence``.
+Evidence is ``paper``: the file itself; or ``coupon``: the text of one, scanned or typed into the column ``coupon``. A
+coupon that cannot be read makes the row ``bad-row``, a missing one ``no-evidence``; so are ``signed`` rows, as a sheet
+has no signatures of the people served. Whether a coupon is good the rules say.
 """
 
 import datetime
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from gettext import gettext as _
 from typing import Literal, NamedTuple, cast
 
-from chain.fields import ACCOUNT_DIGITS, UTC, Time, is_account_number, is_key_id
-from ledger.bodies import PAPER, SIGNED, Evidence, Service
+import msgspec
+
+from chain.fields import ACCOUNT_DIGITS, UTC, Time, is_account_number, is_key_id, parse_time
+from ledger.bodies import COUPON, PAPER, SIGNED, Evidence, Service
 from ledger.numbers import has_check_digits
+from web.problems import DeskError
 from web.table import BadRowError, Record, Table, shown, trimmed
 
 COLUMNS = (
@@ -39,7 +44,6 @@ COLUMNS = (
     "certifier",
     "remark",
 )
-COUPON = "coupon"
 PAYERS = ("recipient", "pool", "issue")
 BAD_ROW, NO_EVIDENCE = "bad-row", "no-evidence"
 
@@ -71,12 +75,19 @@ class Misread:
     reason: str
 
 
+ReadCoupon = Callable[[str], Evidence]
+"""Makes evidence of a coupon's text; raises BadRowError where it is none, DeskError where it cannot be proven here."""
+
+
 class SheetReader:
     """Reads rows of one file, which is the evidence for them (``paper_hash``)."""
 
-    def __init__(self, table: Table, paper_hash: bytes, utc_offset: datetime.timedelta) -> None:
+    def __init__(
+        self, table: Table, paper_hash: bytes, utc_offset: datetime.timedelta, read_coupon: ReadCoupon
+    ) -> None:
         self._table = table
-        self._evidence = Evidence(form="paper", hash=paper_hash)
+        self._paper = Evidence(form="paper", hash=paper_hash)
+        self._read_coupon = read_coupon
         self._offset = utc_offset
         self.midnight = lru_cache(CACHED_CELLS)(self._midnight)
 
@@ -119,7 +130,7 @@ class SheetReader:
         service = Service(
             category=parse_code(category),
             end=midnight + SPANS[end_minute],
-            evidence=self._evidence,
+            evidence=self._paper,
             local=parse_code(local) if local and trimmed(local) else None,
             minutes=parse_minutes(minutes, end_minute - start_minute),
             paid_by=parse_payer(paid_by),
@@ -127,10 +138,30 @@ class SheetReader:
             recipient=parse_account(recipient),
             start=midnight + SPANS[start_minute],
         )
-        reason = _unshown(trimmed(evidence), coupon)
-        if reason:
-            return Misread(NO_EVIDENCE, reason)
+        shown_by = self._shown_by(trimmed(evidence), coupon)
+        if isinstance(shown_by, Misread):
+            return shown_by
+        if shown_by is not self._paper:
+            service = msgspec.structs.replace(service, evidence=shown_by)
         return SheetRow(service, parse_key_id(recorder), parse_key_id(certifier))
+
+    def _shown_by(self, evidence: str, coupon: str) -> Evidence | Misread:
+        """What shows that a row's service took place, or why nothing on a day sheet does."""
+        if evidence == PAPER and not coupon.strip():
+            return self._paper
+        if evidence == PAPER:
+            return Misread(NO_EVIDENCE, _("the row has a coupon, but its evidence is paper: write coupon there"))
+        if evidence == SIGNED:
+            reason = _("a signed service is recorded with the recipient's signature, not from a sheet")
+            return Misread(NO_EVIDENCE, reason)
+        if evidence != COUPON:
+            raise BadRowError(_("{cell} is no evidence: write paper, signed or coupon").format(cell=shown(evidence)))
+        if not coupon.strip():
+            return Misread(NO_EVIDENCE, _("the coupon is missing: scan or type it into the column coupon"))
+        try:
+            return self._read_coupon(coupon)
+        except DeskError as error:
+            return Misread(NO_EVIDENCE, str(error))
 
     def _midnight(self, cell: str) -> Time:
         return local_midnight(parse_date(cell), self._offset)
@@ -146,17 +177,6 @@ def interval(start_minute: int, end_minute: int) -> tuple[datetime.timedelta, da
     return SPANS[start_minute], SPANS[end_minute + (DAY_MINUTES if end_minute < start_minute else 0)]
 
 
-def _unshown(evidence: str, coupon: str) -> str | None:
-    """Why a row's evidence is not to be had from a day sheet, or None where it is."""
-    if evidence == PAPER and not coupon.strip():
-        return None
-    if evidence == SIGNED:
-        return _("a signed service is recorded with the recipient's signature, not from a sheet")
-    if evidence == COUPON or (evidence == PAPER and coupon.strip()):
-        return _("coupons are not read yet")
-    raise BadRowError(_("{cell} is no evidence: write paper, signed or coupon").format(cell=shown(evidence)))
-
-
 @lru_cache(CACHED_CELLS)
 def parse_clock(cell: str) -> int:
     """Minutes since local midnight from ``HH:MM``."""
@@ -165,6 +185,16 @@ def parse_clock(cell: str) -> int:
     if not (0 <= hour < DAY_MINUTES // HOUR_MINUTES and 0 <= minute < HOUR_MINUTES):
         raise BadRowError(_("{cell} is no time of day: write HH:MM, from 00:00 to 23:59").format(cell=shown(cell)))
     return hour * HOUR_MINUTES + minute
+
+
+def parse_clock_or_time(cell: str) -> int | Time:
+    """Minutes since local midnight, or a full time in UTC."""
+    if "T" not in cell:
+        return parse_clock(cell)
+    try:
+        return parse_time(trimmed(cell))
+    except ValueError:
+        raise BadRowError(_("{cell} is not a time: write 2026-11-21T09:30:00Z").format(cell=shown(cell))) from None
 
 
 def parse_date(cell: str, first_year: int = FIRST_YEAR) -> datetime.date:

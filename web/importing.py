@@ -4,7 +4,8 @@ A file is read four times, never held: its hash, which is the evidence; its enco
 dates; then the rows themselves, judged and signed by the node. A commit follows about every ``COMMIT_ROWS`` rows, so a
 crash leaves the first part of the file on the ledger. What is there already is found by the file's hash among the
 services of the providers it names: without a word about it (``Again.REFUSE``) such a file is not touched,
-``Again.RESUME`` writes what is missing.
+``Again.RESUME`` writes what is missing. A row that a coupon shows has no hash: the coupon itself tells that the row was
+written before, and it is left out in both modes.
 """
 
 import array
@@ -25,10 +26,11 @@ import msgspec
 from chain.fields import Time
 from chain.keys import SigningKey
 from chain.limits import SHEET_MAX_STATEMENTS
-from ledger.bodies import Service
+from ledger.bodies import COUPON, Service
 from ledger.roster import CLERK, MEMBER
 from ledger.state import Ints, State
-from web.daysheet import BAD_ROW, COLUMNS, Misread, SheetReader, SheetRow
+from web.coupons import Shelf, coupon_evidence, parse_coupon
+from web.daysheet import BAD_ROW, COLUMNS, Misread, ReadCoupon, SheetReader, SheetRow
 from web.desk import DeskNode, refusal
 from web.keyring import Keyring, Pair
 from web.problems import DeskError
@@ -105,7 +107,8 @@ def import_sheets(
     """Write the rows of a day-sheet file; raises DeskError before anything is written where the file is of no use."""
     paper_hash = hash_file(path)
     with open_table(path, COLUMNS) as table:
-        reader = SheetReader(table, paper_hash, node.state.utc_offset)
+        read_coupon = _coupon_reader(node, Shelf(keyring.home))
+        reader = SheetReader(table, paper_hash, node.state.utc_offset, read_coupon)
         index = index_rows(table, reader, node.state.accounts, by_date=order.seal_by_date)
         recorded = _recorded(node, paper_hash, index, order.again, path)
         with closing(RefusedRows(table)) as refused:
@@ -209,6 +212,7 @@ class _Import:
         self._clock = clock
         self._progress = progress
         self._signers = _Signers(keyring)
+        self._size_before = node.store.size
         self._sheet: list[tuple[Record, Service]] = []
         self._pair: Pair | None = None
         self._since_commit = 0
@@ -236,7 +240,7 @@ class _Import:
         if isinstance(row, Misread):
             self._refuse(record, row.outcome, row.reason)
             return
-        if self._recorded and self._is_recorded(row.service):
+        if self._is_recorded(row.service):
             self.summary.skipped += 1
             return
         pair = self._signers.pair(row)
@@ -250,11 +254,27 @@ class _Import:
 
     def _is_recorded(self, service: Service) -> bool:
         """Whether the row was written before; each entry stands for one row."""
+        if service.evidence.form == COUPON:
+            return self._order.again is not Again.REPEAT and self._is_redeemed(service)
         key = _key_of(service)
         if not self._recorded[key]:
             return False
         self._recorded[key] -= 1
         return True
+
+    def _is_redeemed(self, service: Service) -> bool:
+        """Whether this coupon was used for this very service before the import."""
+        evidence = service.evidence
+        book = self._node.state.coupon_books.get(evidence.book or 0)
+        if book is None or evidence.index not in book.used:
+            return False
+        marker = b64encode(evidence.secret or b"")
+        for leg in self._node.legs(service.provider):
+            if leg.entry_index < self._size_before and marker in self._node.store.entry(leg.entry_index):
+                body = self._node.entry(leg.entry_index).body
+                if isinstance(body, Service) and _key_of(body) == _key_of(service):
+                    return True
+        return False
 
     def _write(self, day: int) -> None:
         """Have the sheet at hand signed and written.
@@ -336,6 +356,11 @@ class _Signers:
 
     def _kept(self, role: str, key_id: str) -> SigningKey | None:
         return self._keyring.kept_as(role, key_id)
+
+
+def _coupon_reader(node: DeskNode, shelf: Shelf) -> ReadCoupon:
+    """What makes evidence of a coupon's text, against the books of this ledger."""
+    return lambda text: coupon_evidence(parse_coupon(text, node.origin), node.state, shelf)
 
 
 def _with_guardian(service: Service, state: State) -> Service:

@@ -7,11 +7,25 @@ from typing import Any
 import pytest
 
 from chain.fields import format_time
+from ledger.bodies import Evidence
 from tests.web.desk import ANNE, DORA, ROW, table
 from web.daysheet import COLUMNS, Misread, SheetReader, SheetRow
-from web.table import open_table
+from web.problems import DeskError
+from web.table import BadRowError, open_table
 
 CHINA = datetime.timedelta(hours=8)
+
+
+SHOWN = Evidence(form="coupon", book=3, index=0, secret=bytes(16), path=())
+
+
+def read_coupon(text: str) -> Evidence:
+    """Knows one coupon, and one whose book is not kept here."""
+    if text == "unkept":
+        raise DeskError("its leaves are missing")
+    if text != "good":
+        raise BadRowError("this is no coupon")
+    return SHOWN
 
 
 def read(folder: Path, **cells: str) -> SheetRow | Misread:
@@ -20,7 +34,7 @@ def read(folder: Path, **cells: str) -> SheetRow | Misread:
     path.write_text(table(COLUMNS, [ROW | cells]), "utf-8")
     with open_table(path, COLUMNS) as opened:
         [record] = opened.records()
-        return SheetReader(opened, bytes(32), CHINA).read(record)
+        return SheetReader(opened, bytes(32), CHINA, read_coupon).read(record)
 
 
 def service(folder: Path, **cells: str) -> Any:
@@ -122,8 +136,26 @@ def test_cells_that_cannot(tmp_path: Path, cells: dict[str, str], reason: str) -
     assert len(row.reason) < 200
 
 
-@pytest.mark.parametrize("cells", [{"evidence": "signed"}, {"evidence": "coupon", "coupon": "x"}, {"coupon": "x"}])
-def test_what_a_sheet_cannot_show(tmp_path: Path, cells: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({"evidence": "signed"}, "signature"),
+        ({"evidence": "signed", "coupon": "good"}, "signature"),
+        ({"evidence": "coupon"}, "the coupon is missing"),
+        ({"evidence": "coupon", "coupon": "  "}, "the coupon is missing"),
+        ({"evidence": "coupon", "coupon": "unkept"}, "leaves"),
+        ({"coupon": "good"}, "its evidence is paper"),
+    ],
+)
+def test_what_a_sheet_cannot_show(tmp_path: Path, cells: dict[str, str], reason: str) -> None:
     row = read(tmp_path, **cells)
     assert isinstance(row, Misread)
     assert row.outcome == "no-evidence"
+    assert reason in row.reason
+
+
+def test_a_row_with_a_coupon(tmp_path: Path) -> None:
+    found = service(tmp_path, evidence=" coupon ", coupon="good")
+    assert found.evidence == SHOWN
+    row = read(tmp_path, evidence="coupon", coupon="secret words")
+    assert row == Misread("bad-row", "this is no coupon")
