@@ -223,6 +223,14 @@ def key_options() -> list[click.Parameter]:
     ]
 
 
+def brought_option() -> Option:
+    """For keys of people who come to this desk with them."""
+    text = marked("Key that is not kept here and signs first, as the tier above brings it; can be repeated.")
+    return common_option(
+        "--key-file", "key_files", type=click.Path(path_type=Path), metavar=PATH, multiple=True, help=text
+    )
+
+
 def time_options() -> list[click.Parameter]:
     """What every command takes that writes."""
     return [common_option("--at", type=Moment(), help=marked("The recorded time in place of the clock's, UTC."))]
@@ -232,12 +240,15 @@ def signer_options() -> list[click.Parameter]:
     """What every command takes that signs for people."""
     text = marked("A member's key that signs; can be repeated (default: the first kept, as many as must sign).")
     clerk = marked("The clerk's key that signs (default: the first kept).")
-    return [common_option("--clerk", metavar="KEYID", help=clerk), _member_option(text)]
+    return [common_option("--clerk", metavar="KEYID", help=clerk), _member_option(text), brought_option()]
 
 
 def two_members_options() -> list[click.Parameter]:
     """What a command takes that two members sign, and no clerk."""
-    return [_member_option(marked("A member's key that signs; two must (default: the first two kept)."))]
+    return [
+        _member_option(marked("A member's key that signs; two must (default: the first two kept).")),
+        brought_option(),
+    ]
 
 
 def neutral_members_options() -> list[click.Parameter]:
@@ -259,6 +270,7 @@ Options = Callable[[], list[click.Parameter]]
 READS = (json_options,)
 SEALS = (time_options, key_options)
 WRITES = (json_options, time_options, signer_options, key_options)
+WRITES_ALONE = (json_options, time_options, key_options)
 WRITES_OF_TWO = (json_options, time_options, two_members_options, key_options)
 WRITES_OF_NEUTRALS = (json_options, time_options, neutral_members_options, key_options)
 """Common options by what a command does."""
@@ -368,10 +380,14 @@ def file_option(*names: str, **settings: Any) -> Decorator:
 
 
 def parse_account_or_system(cell: str) -> str:
-    """An account number, with the leading zeros that it may have lost; or the name of a system account."""
-    from web.daysheet import parse_account
+    """An account number, with the leading zeros that it may have lost; or the name of a system account or a fund's."""
+    from ledger.numbers import fund_number
+    from web.daysheet import parse_account, parse_code
     from web.text import OTHERS
 
+    fund = cell.removeprefix(fund_number(""))
+    if fund != cell:
+        return fund_number(parse_code(fund))
     return cell if cell in OTHERS else parse_account(cell)
 
 

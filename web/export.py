@@ -18,6 +18,7 @@ from typing import BinaryIO
 import click
 
 from chain.checkpoint import open_checkpoint
+from chain.entry import Body
 from chain.errors import NoteError
 from chain.merkle import frontier
 from chain.tile import (
@@ -30,17 +31,21 @@ from chain.tile import (
     format_tile_path,
     tiles_of,
 )
-from ledger.numbers import MINUTE
+from ledger.bodies import FundReceive, FundSpend
+from ledger.numbers import FEN, MINUTE
 from ledger.state import Account, State
 from store.log import Leg, LogStore
 from store.sqlite import SqliteStore
 from web.desk import DeskNode
 from web.problems import DeskError
-from web.text import local_date
+from web.text import local_date, yuan_of
 
 CHECKPOINT = "checkpoint"
 STDOUT = "-"
-COMMODITIES = {MINUTE: "min", "fen": "fen"}
+COMMODITIES = {MINUTE: "1. min", FEN: "1.00 CNY"}
+"""How hledger writes an amount of each unit: whole minutes, and money in yuan."""
+ROOTS = {MINUTE: "minute", FEN: "yuan"}
+"""Above the accounts of each unit."""
 
 
 def in_folder(path: Path) -> None:
@@ -152,7 +157,7 @@ def journal_lines(node: DeskNode) -> Iterator[str]:
     state = node.state
     yield f"; {node.origin}, {state.size} entries"
     for commodity in COMMODITIES.values():
-        yield f"commodity 1. {commodity}"
+        yield f"commodity {commodity}"
     held = {number for number in state.accounts if any(leg.held for leg in node.legs(number))}
     for number, account in state.accounts.items():
         for part in _parts(number, held):
@@ -163,7 +168,7 @@ def journal_lines(node: DeskNode) -> Iterator[str]:
         day = local_date(entry.at, state.utc_offset_at(index))
         last = max(last, day)
         yield ""
-        yield f"{day} ({index}) {entry.kind}  ; entry:{index}"
+        yield f"{day} ({index}) {entry.kind}  ; {', '.join(_tags(index, entry.body))}"
         for leg in legs:
             yield from _postings(state, leg)
     if last:
@@ -182,19 +187,31 @@ def _parts(number: str, held: set[str]) -> tuple[str, ...]:
     return ("balance", "held") if number in held else ("balance",)
 
 
+def _tags(index: int, body: Body) -> Iterator[str]:
+    """What hledger can search by: the entry, and of money where it came from or what it was for, and the voucher."""
+    yield f"entry:{index}"
+    if isinstance(body, FundReceive | FundSpend):
+        yield f"source:{body.source}" if isinstance(body, FundReceive) else f"purpose:{body.purpose}"
+        yield f"voucher:{body.voucher.hex()}"
+
+
+def _amount(count: int, unit: str) -> str:
+    return f"{yuan_of(count)} CNY" if unit == FEN else f"{count} min"
+
+
 def _name(account: Account, part: str) -> str:
-    return f"{account.unit}:{account.holder}:{account.number}:{part}"
+    return f"{ROOTS[account.unit]}:{account.holder}:{account.number}:{part}"
 
 
 def _postings(state: State, leg: Leg) -> Iterator[str]:
     account = state.accounts[leg.account]
     for part, count in (("balance", leg.balance), ("held", leg.held)):
         if count:
-            yield f"    {_name(account, part)}  {count} {COMMODITIES[account.unit]}"
+            yield f"    {_name(account, part)}  {_amount(count, account.unit)}"
 
 
 def _assertions(account: Account, parts: Iterable[str]) -> Iterator[str]:
-    commodity = COMMODITIES[account.unit]
+    nothing = _amount(0, account.unit)
     amounts = {"balance": account.balance, "held": account.held}
     for part in parts:
-        yield f"    {_name(account, part)}  0 {commodity} = {amounts[part]} {commodity}"
+        yield f"    {_name(account, part)}  {nothing} = {_amount(amounts[part], account.unit)}"

@@ -4,7 +4,8 @@ A *pair* is an author with those beside. The clerk is the first kept one that co
 person at the desk names them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from gettext import gettext as _
@@ -44,15 +45,42 @@ class Keyring:
         time: Time,
         clerk: str | None = None,
         members: Sequence[str] = (),
+        brought: Mapping[Path, SigningKey] | None = None,
     ) -> None:
-        """``clerk`` and ``members`` are key ids to take in place of the first ones."""
-        self._home = home
+        """``clerk`` and ``members`` are key ids to take in place of the first ones; ``brought`` keys come first."""
+        self.home = home
         self._passphrase = passphrase
         self._state = state
         self._time = time
         self._clerk = clerk
         self._members = members
-        self._opened: dict[Path, SigningKey] = {}
+        self._concerned: AbstractSet[str] = frozenset()
+        self._opened: dict[Path, SigningKey] = dict(brought or {})
+        self._brought = {key.id: path for path, key in self._opened.items()}
+
+    def apart_from(self, *numbers: str) -> "Keyring":
+        """The same keys, but last of all those of people who may not sign what these accounts take part in.
+
+        They are whose own account it is, or that of kin (``self-dealing``, RULES §1).
+        """
+        other, named, accounts = copy.copy(self), set(numbers), self._state.accounts
+        owners = {key.account for key in self._state.roster.keys.values() if key.account is not None}
+        other._concerned = frozenset(
+            owner
+            for owner in owners
+            if owner in named or (owner in accounts and not accounts[owner].kin.isdisjoint(named))
+        )
+        return other
+
+    def about_case(self, case: int) -> "Keyring":
+        """The same apart from the account that the case at that index is about."""
+        found = self._state.cases.get(case)
+        return self if found is None else self.apart_from(found.account)
+
+    def about_sanction(self, sanction: int) -> "Keyring":
+        """The same apart from the account that the sanction in force at that index is imposed on."""
+        found = self._state.sanctions.get(sanction)
+        return self if found is None else self.apart_from(found.account)
 
     def clerk(self) -> SigningKey:
         """The clerk at this desk."""
@@ -96,6 +124,35 @@ class Keyring:
         pair = self.clerk_and_members()
         return Pair(pair.author, (*pair.beside, *self._several(AUTHORITY, TWO)))
 
+    def one(self, *roles: str) -> Pair:
+        """Somebody alone, of the first of these roles of whom a key is kept."""
+        for role in roles:
+            for path in self._people(role).values():
+                return Pair(self._open(path))
+        text = _("this needs a key of the role {role}; none that counts now is kept in {folder}")
+        raise DeskError(text.format(role=" / ".join(map(named_role, roles)), folder=self.home.keys))
+
+    def closing(self, case: int) -> Pair:
+        """Two members, or else two of the tier above, of whom one did not sign the opening of the case (RULES §7).
+
+        Two members who are named sign as they are told to.
+        """
+        if len(self._members) >= TWO:
+            return self.together()
+        found = self._state.cases.get(case)
+        openers = () if found is None else found.openers
+        for role, wanted in ((MEMBER, self._members), (AUTHORITY, ())):
+            people = self._people(role, wanted)
+            others = [person for person in people if person not in openers]
+            beside = [person for person in people if person not in others[:1]]
+            if others and beside:
+                return Pair(self._open(people[others[0]]), (self._open(people[beside[0]]),))
+        text = _(
+            "two members, or two of the tier above, close a case, and one of them did not sign its opening; "
+            "no such two have keys in {folder}"
+        )
+        raise DeskError(text.format(folder=self.home.keys))
+
     def for_role(self, role: str) -> Pair:
         """Who grants and revokes keys of that role."""
         if role == MEMBER:
@@ -114,7 +171,7 @@ class Keyring:
 
     def kept(self, key_id: str) -> SigningKey | None:
         """The private key of that id, of whatever role, where it is kept here."""
-        found = next((path for _role, kept, path in self.files(self._home) if kept == key_id), None)
+        found = self._paths().get(key_id)
         return None if found is None else self._open(found)
 
     def kept_as(self, role: str, key_id: str) -> SigningKey | None:
@@ -130,31 +187,43 @@ class Keyring:
             if match is not None:
                 yield match[1], match[2], path
 
+    def _paths(self) -> dict[str, Path]:
+        """The file of every key at hand by its id: those brought along, then those kept."""
+        return self._brought | {key_id: path for _role, key_id, path in self.files(self.home)}
+
     def _several(
         self, role: str, count: int, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
     ) -> list[SigningKey]:
-        """So many keys of different people: first the wanted ones, then the others in order of key id."""
-        chosen: dict[str, SigningKey] = {}
-        for key_id in [*wanted, *(kept for _role, kept, _path in self.files(self._home) if kept not in wanted)]:
-            person = self._person(key_id)
-            if len(chosen) == count or person in chosen or (person in without and key_id not in wanted):
-                continue
-            key = self.kept_as(role, key_id)
-            if key is not None:
-                chosen[person] = key
-            elif key_id in wanted:
-                raise DeskError(
-                    _("{key} is no key of role {role} that counts now and is kept in {folder}").format(
-                        key=key_id, role=named_role(role), folder=self._home.keys
-                    )
-                )
+        """So many keys of different people, in the order of ``_people``."""
+        chosen = list(self._people(role, wanted, without).values())[:count]
         if len(chosen) < count:
             raise DeskError(
                 _("this needs keys of {count} people with the role {role}; {kept} are kept in {folder}").format(
-                    count=count, role=named_role(role), kept=len(chosen), folder=self._home.keys
+                    count=count, role=named_role(role), kept=len(chosen), folder=self.home.keys
                 )
             )
-        return list(chosen.values())
+        return [self._open(path) for path in chosen]
+
+    def _people(
+        self, role: str, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
+    ) -> dict[str, Path]:
+        """A key file of each person in that role: first the wanted ones, then by key id, those concerned last."""
+        files = self._paths()
+        unwanted = [key_id for key_id in files if key_id not in wanted]
+        chosen: dict[str, Path] = {}
+        for key_id in [*wanted, *sorted(unwanted, key=lambda kept: self._person(kept) in self._concerned)]:
+            person, known = self._person(key_id), self._state.roster.keys.get(key_id)
+            if person in chosen or (person in without and key_id not in wanted):
+                continue
+            if key_id in files and known is not None and known.role == role and self._counts(known):
+                chosen[person] = files[key_id]
+            elif key_id in wanted:
+                raise DeskError(
+                    _("{key} is no key of role {role} that counts now and is kept in {folder}").format(
+                        key=key_id, role=named_role(role), folder=self.home.keys
+                    )
+                )
+        return chosen
 
     def _person(self, key_id: str) -> str:
         known = self._state.roster.keys.get(key_id)
@@ -165,5 +234,5 @@ class Keyring:
 
     def _open(self, path: Path) -> SigningKey:
         if path not in self._opened:
-            self._opened[path] = self._home.signing_key(path, self._passphrase)
+            self._opened[path] = self.home.signing_key(path, self._passphrase)
         return self._opened[path]

@@ -6,36 +6,52 @@ from gettext import gettext as _
 from typing import Any
 
 from chain.block import SEAL
-from ledger.bodies import AccountClose, Dispute, Donate, Gift, Grant, Opening, Resolve, Reverse, Service
+from ledger.bodies import (
+    AccountClose,
+    Dispute,
+    Donate,
+    FundReceive,
+    FundSpend,
+    Gift,
+    Grant,
+    Opening,
+    Resolve,
+    Reverse,
+    Service,
+)
 from ledger.hours import payer_and_payee
+from ledger.numbers import FEN, OUTSIDE, fund_number
 from web.desk import DeskNode
 from web.problems import DeskError
-from web.text import SEAL_MOVES, columns, hours_of, local_date, named_account, named_kind
+from web.text import SEAL_MOVES, columns, hours_of, local_date, named_account, named_kind, yuan_of
 
 MOVEMENTS = Service | Gift | Donate | Opening | Grant
 
 
 @dataclass(frozen=True, slots=True)
 class PassbookLine:
-    """One entry's or seal's doing. ``minutes`` is the change of the balance, ``held`` that of what waits.
+    """One entry's or seal's doing. ``change`` is that of the balance, ``held`` that of what waits.
 
-    ``date`` is the local day of the service, or else that on which it was recorded; ``other`` the account on the other
-    side, where there is one; ``balance`` and ``balance_held`` what the account then had.
+    They are in minutes, or in fen where the account's ``unit`` is that. ``date`` is the local day of the service, or
+    else that on which it was recorded; ``other`` the account on the other side, where there is one; ``balance`` and
+    ``balance_held`` what the account then had.
     """
 
     entry_index: int
     date: str
     kind: str
     other: str | None
-    minutes: int
+    change: int
     held: int
     balance: int
     balance_held: int
+    unit: str
 
 
 def passbook(node: DeskNode, number: str) -> Iterator[PassbookLine]:
     """All lines of an account, the oldest first; raises DeskError where there is none of that number."""
-    if node.balance(number) is None:
+    account = node.balance(number)
+    if account is None:
         raise DeskError(_("there is no account {number} on this ledger").format(number=number))
     balance = held = 0
     for leg in node.legs(number):
@@ -53,6 +69,7 @@ def passbook(node: DeskNode, number: str) -> Iterator[PassbookLine]:
             leg.held,
             balance,
             held,
+            account.unit,
         )
 
 
@@ -66,19 +83,21 @@ def other_side(node: DeskNode, index: int, number: str) -> str | None:
     if isinstance(body, MOVEMENTS):
         payer, payee = payer_and_payee(body)
         return payee if number == payer else payer
+    if isinstance(body, FundReceive | FundSpend):
+        return fund_number(body.fund) if number == OUTSIDE else OUTSIDE
     if isinstance(body, AccountClose):
         return body.to if number == body.account else body.account
     return None
 
 
 def plain_line(line: PassbookLine) -> dict[str, Any]:
-    """A line as JSON has it."""
+    """A line as JSON has it; money is in fen."""
     return {
         "index": line.entry_index,
         "date": line.date,
         "kind": line.kind,
         "other": line.other,
-        "minutes": line.minutes,
+        "fen" if line.unit == FEN else "minutes": line.change,
         "held": line.held,
         "balance": line.balance,
         "balance_held": line.balance_held,
@@ -86,19 +105,26 @@ def plain_line(line: PassbookLine) -> dict[str, Any]:
 
 
 def passbook_lines(lines: Sequence[PassbookLine]) -> list[str]:
-    """The passbook as text."""
+    """The passbook as text; money in yuan, which have no hours."""
     rows = [[_("date"), _("what"), _("with"), "±", _("held"), _("balance"), _("hours"), _("entry")]]
     rows += [
         [
             line.date,
             _(SEAL_MOVES) if line.kind == SEAL else named_kind(line.kind),
             named_account(line.other or ""),
-            f"{line.minutes:+d}" if line.minutes else "",
-            f"{line.held:+d}" if line.held else "",
-            str(line.balance),
-            str(hours_of(line.balance)),
+            _signed(line.change, line.unit),
+            _signed(line.held, line.unit),
+            yuan_of(line.balance) if line.unit == FEN else str(line.balance),
+            "" if line.unit == FEN else str(hours_of(line.balance)),
             str(line.entry_index),
         ]
         for line in lines
     ]
     return columns(rows, right=range(3, 8))
+
+
+def _signed(change: int, unit: str) -> str:
+    """A change with its sign; nothing where nothing changes."""
+    if unit == FEN and change:
+        return ("+" if change > 0 else "") + yuan_of(change)
+    return f"{change:+d}" if change else ""

@@ -20,7 +20,7 @@ from chain.fields import KEY_ID, Time, format_time
 from chain.keys import SEED_BYTES, SigningKey
 from ledger.bodies import AccountOpen, Resolve
 from store.home import Home
-from store.keyfiles import KEY_FILE_MAX_BYTES
+from store.keyfiles import KEY_FILE_MAX_BYTES, PassphraseError
 from web.command import DONE, WRONG
 from web.desk import Accepted, Balance, DeskNode, OpenNode, Result, refusal
 from web.export import STDOUT, in_folder, write_file
@@ -45,6 +45,7 @@ class Settings:
     at: Time | None = None
     clerk: str | None = None
     members: tuple[str, ...] = ()
+    key_files: tuple[Path, ...] = ()
     as_json: bool = False
 
 
@@ -84,7 +85,20 @@ class Session:
     def keyring(self, node: DeskNode, passphrase: bytes | None) -> Keyring:
         """The keys of this home, by the node's roster."""
         settings = self.settings
-        return Keyring(self.home, passphrase, node.state, settings.at or now(), settings.clerk, settings.members)
+        brought = {path: self._brought_key(path, passphrase) for path in settings.key_files}
+        return Keyring(
+            self.home, passphrase, node.state, settings.at or now(), settings.clerk, settings.members, brought
+        )
+
+    def _brought_key(self, path: Path, passphrase: bytes | None) -> SigningKey:
+        """The key in a file from elsewhere; where another passphrase opens it, the terminal is asked."""
+        try:
+            return self.home.signing_key(path, passphrase)
+        except PassphraseError:
+            if not is_terminal():
+                raise
+        asked = click.prompt(_("Passphrase of {path}").format(path=path), hide_input=True, err=True)
+        return self.home.signing_key(path, asked.encode(errors="surrogateescape"))
 
     def passphrase(self) -> bytes | None:
         """What opens the keys: from the file, the environment or, where a key asks for it, the terminal."""

@@ -1,7 +1,7 @@
 """What an entry, a balance or an account says, in lines for people. JSON is made elsewhere, and has other names."""
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from gettext import gettext as _
 from typing import Any
 
@@ -12,12 +12,24 @@ from ledger.bodies import (
     AccountClose,
     AccountOpen,
     AccountUpdate,
+    Appeal,
+    Assessment,
+    CaseClose,
+    CaseOpen,
+    CaseStep,
+    CouponIssue,
     CredentialGrant,
     CredentialRevoke,
     Dispute,
     Donate,
+    FundOpen,
+    FundReceive,
+    FundSpend,
     Gift,
     Grant,
+    Inspection,
+    InspectionDone,
+    Institution,
     KeyGrant,
     KeyRevoke,
     KinLink,
@@ -26,30 +38,45 @@ from ledger.bodies import (
     Opening,
     Resolve,
     Reverse,
+    Risk,
+    Sanction,
+    SanctionLift,
     Service,
 )
-from ledger.numbers import MINUTE
+from ledger.numbers import FEN, MINUTE, fund_number
 from ledger.parameters import DEFAULTS
 from ledger.state import Account
 from verify.receipts import Proven, StateLeaf
 from web.desk import Balance
+from web.findings import SUSPICIONS
 from web.text import (
+    CASE_OUTCOMES,
+    FIGURES,
     HOLDERS,
     HOUR_MINUTES,
+    MEASURES,
     OTHERS,
+    SOURCES,
     STATUSES,
+    STEPS,
+    amount,
     columns,
+    named,
     named_account,
     named_category,
     named_kind,
     named_role,
+    percent_of,
+    printable,
     whole_amount,
 )
 
 OFFSET = datetime.timedelta(minutes=DEFAULTS.utc_offset_minutes)
 """A receipt does not carry its ledger's offset: times are shown in this one, and it is named."""
 
-BAND_YEARS = 5
+BAND, BAND_YEARS = "band_", 5
+SHARES = ("top_tenth", "paper", "coupon", "signed", "disputed")
+"""The risk figures that are shares, in per mille."""
 NONE = "—"
 
 
@@ -80,9 +107,9 @@ def account_lines(balance: Balance, account: Account) -> list[str]:
         [_("account"), account.number],
         [_("balance"), whole_amount(balance.balance, balance.unit)],
         [_("held"), whole_amount(balance.held, balance.unit)],
-        [_("status"), _(STATUSES[balance.status])],
+        [_("status"), _standing(_(STATUSES[balance.status]), account.suspensions)],
         [_("holder"), _(HOLDERS.get(account.holder, account.holder))],
-        [_("volunteer"), _yes_or_no(account.volunteer)],
+        [_("volunteer"), _standing(_yes_or_no(account.may_serve), account.revocations)],
         [_("elder"), _yes_or_no(account.elder)],
         [_("may spend hours"), _yes_or_no(account.redeemable)],
         [_("minor"), _yes_or_no(account.minor)],
@@ -94,6 +121,34 @@ def account_lines(balance: Balance, account: Account) -> list[str]:
         [_("credentials"), ", ".join(sorted(account.credentials)) or NONE],
     ]
     return columns(rows)
+
+
+def figure_rows(figures: Mapping[str, int]) -> list[list[str]]:
+    """The risk figures with their names: hours, shares in percent, money (RULES §8)."""
+    rows = [[_(FIGURES[code]), _figure(code, figures[code])] for code in FIGURES if code in figures]
+    bands = {code: code.removeprefix(BAND) for code in figures if code.startswith(BAND)}
+    return rows + [[_band(int(band)), _minutes(figures[code])] for code, band in bands.items() if band.isdecimal()]
+
+
+def _figure(code: str, count: int) -> str:
+    if code in SHARES:
+        return percent_of(count)
+    return amount(count, FEN) if code == "fen" else _minutes(count)
+
+
+def _band(band: int) -> str:
+    """Whose hours the figure of a band counts."""
+    if not band:
+        return _("of those, people and institutions without a year of birth")
+    return _("of those, people born {first}–{last}").format(first=band, last=band + BAND_YEARS - 1)
+
+
+def _standing(word: str, sanctions: Collection[int]) -> str:
+    """A status with the sanctions that lead to it."""
+    if not sanctions:
+        return word
+    indexes = ", ".join(map(str, sorted(sanctions)))
+    return _("{status} (by the sanctions {indexes})").format(status=word, indexes=indexes)
 
 
 def _balance_line(leaf: StateLeaf, at: Time) -> str:
@@ -185,16 +240,99 @@ def _rotate(body: NodeRotate) -> list[str]:
     return [key_id(body.key)]
 
 
+def _institution(body: Institution) -> list[str]:
+    return [_("account {number}").format(number=body.account)]
+
+
+def _coupons(body: CouponIssue) -> list[str]:
+    text = _("account {number}: {count} coupons, each for at most {amount}")
+    return [text.format(number=body.account, count=body.count, amount=_minutes(body.minutes_max))]
+
+
+def _case_open(body: CaseOpen) -> list[str]:
+    entries = ", ".join(map(str, body.entries))
+    text = _("account {number}: {suspicion}; it rests on the entries {entries}")
+    line = text.format(number=body.account, suspicion=named(SUSPICIONS, body.suspicion), entries=entries)
+    return [line] if body.note is None else [line, _note(body.note)]
+
+
+def _case_step(body: CaseStep) -> list[str]:
+    return [_of_case(body.case, named(STEPS, body.step)), _note(body.note)]
+
+
+def _case_close(body: CaseClose) -> list[str]:
+    return [_of_case(body.case, named(CASE_OUTCOMES, body.outcome)), _note(body.note)]
+
+
+def _sanction(body: Sanction) -> list[str]:
+    line = f"{_('account {number}').format(number=body.account)}: {named(MEASURES, body.measure)}"
+    lines = [_of_case(body.case, line)]
+    return lines if body.until is None else [*lines, _("due to be lifted on {date}").format(date=body.until)]
+
+
+def _sanction_lift(body: SanctionLift) -> list[str]:
+    return [_("sanction {index} is lifted").format(index=body.sanction), _reason(body.reason)]
+
+
+def _appeal(body: Appeal) -> list[str]:
+    return [_of_case(body.case, _("the person objects")), _reason(body.ground)]
+
+
+def _fund_open(body: FundOpen) -> list[str]:
+    text = _("fund {fund}, for {purpose}: {title}")
+    return [text.format(fund=body.fund, purpose=body.purpose, title=printable(body.title))]
+
+
+def _fund_receive(body: FundReceive) -> list[str]:
+    return [f"{named(SOURCES, body.source)} → {fund_number(body.fund)}: {amount(body.fen, FEN)}"]
+
+
+def _fund_spend(body: FundSpend) -> list[str]:
+    line = f"{fund_number(body.fund)} → {printable(body.payee)}: {amount(body.fen, FEN)}"
+    return [line, _("for {purpose}").format(purpose=body.purpose)]
+
+
+def _assessment(body: Assessment) -> list[str]:
+    scores = (f"{code} {score}" for code, score in body.scores.items())
+    return [f"{printable(body.subject)}, {printable(body.period)}", *scores]
+
+
+def _inspection(body: Inspection) -> list[str]:
+    found = (f"{each.code}, {each.due}: {printable(each.text)}" for each in body.findings)
+    return [printable(body.subject), *found]
+
+
+def _inspection_done(body: InspectionDone) -> list[str]:
+    text = _("finding {finding} of inspection {inspection} is mended")
+    return [text.format(finding=body.finding, inspection=body.inspection), _note(body.note)]
+
+
+def _risk(body: Risk) -> list[str]:
+    return [body.period, *columns(figure_rows(body.figures))]
+
+
 TELLERS: dict[type, Callable[[Any], list[str]]] = {
     AccountClose: _close,
     AccountOpen: _account,
     AccountUpdate: _account,
+    Appeal: _appeal,
+    Assessment: _assessment,
+    CaseClose: _case_close,
+    CaseOpen: _case_open,
+    CaseStep: _case_step,
+    CouponIssue: _coupons,
     CredentialGrant: _credential,
     CredentialRevoke: _credential,
     Dispute: _dispute,
     Donate: _donate,
+    FundOpen: _fund_open,
+    FundReceive: _fund_receive,
+    FundSpend: _fund_spend,
     Gift: _gift,
     Grant: _grant,
+    Inspection: _inspection,
+    InspectionDone: _inspection_done,
+    Institution: _institution,
     KeyGrant: _key_grant,
     KeyRevoke: _key_revoke,
     KinLink: _kin_link,
@@ -203,6 +341,9 @@ TELLERS: dict[type, Callable[[Any], list[str]]] = {
     Opening: _opening,
     Resolve: _resolve,
     Reverse: _reverse,
+    Risk: _risk,
+    Sanction: _sanction,
+    SanctionLift: _sanction_lift,
     Service: _service,
 }
 """How each kind's facts are told."""
@@ -216,10 +357,16 @@ def _minutes(count: int) -> str:
     return whole_amount(count, MINUTE)
 
 
+def _of_case(case: int, text: str) -> str:
+    return _("case {case}: {text}").format(case=case, text=text)
+
+
 def _reason(text: str) -> str:
-    """What somebody wrote; nothing in it may steer the terminal."""
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    return _("reason: {text}").format(text=shown)
+    return _("reason: {text}").format(text=printable(text))
+
+
+def _note(text: str) -> str:
+    return _("note: {text}").format(text=printable(text))
 
 
 def _yes_or_no(value: bool) -> str:

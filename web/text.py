@@ -2,7 +2,7 @@
 
 import datetime
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from gettext import gettext as _
 from typing import Any
 
@@ -18,7 +18,7 @@ OUTCOMES: dict[str, str] = {
     "no-genesis": marked("the ledger has not begun, or began already"),
     "stale": marked("it was signed too long ago"),
     "self-dealing": marked("nobody serves themselves, and nobody records or certifies for themselves or their kin"),
-    "no-account": marked("an account that it names is not on this ledger"),
+    "no-account": marked("an account or fund that it names is not on this ledger"),
     "closed": marked("an account that it names is closed"),
     "suspended": marked("an account that it names is suspended"),
     # Keys
@@ -34,7 +34,7 @@ OUTCOMES: dict[str, str] = {
     "bad-parameter": marked("a parameter is missing, or its value is not possible"),
     # People
     "bad-check-digits": marked("an account number was misread: its last two digits do not fit the first six"),
-    "account-exists": marked("this account number is taken"),
+    "account-exists": marked("there is an account or fund of this name already"),
     "minor-needs-guardian": marked("a minor needs a guardian who has an open account and is no minor"),
     "unknown-group": marked("there is no such group of people whose hours are paid for"),
     "balance-left": marked("there are hours left on the account: say who gets them"),
@@ -66,6 +66,20 @@ OUTCOMES: dict[str, str] = {
     "already-disputed": marked("it was disputed before"),
     "no-dispute": marked("the entry of this number is no dispute"),
     "already-resolved": marked("the dispute is over"),
+    # Coupons
+    "coupon-invalid": marked("the coupon is of no book that was issued to who was served"),
+    "coupon-used": marked("the coupon was used before"),
+    "coupon-over": marked("the service is longer than the coupon is good for"),
+    # Certificates, cases and sanctions
+    "under-threshold": marked("the account has not given enough hours for a certificate"),
+    "no-case": marked("there is no such case, it is closed, or it is about another account"),
+    "case-not-upheld": marked("the case was not upheld: nothing can be imposed for it"),
+    "no-sanction": marked("there is no such sanction, or it was lifted before"),
+    # Money, quality, risk
+    "wrong-purpose": marked("the fund is for another purpose"),
+    "no-funds": marked("there is not enough money in the fund"),
+    "no-finding": marked("there is no such finding, or it was mended before"),
+    "figures-differ": marked("the figures are not those that the ledger gives"),
     # The desk's own, and what comes before the rules
     "bad-row": marked("the row cannot be read"),
     "at-in-future": marked("its time is more than five minutes ahead of this node's clock"),
@@ -104,6 +118,21 @@ KINDS: dict[str, str] = {
     "reverse": marked("reversed"),
     "dispute": marked("dispute"),
     "resolve": marked("dispute resolved"),
+    "institution": marked("certificate"),
+    "coupon_issue": marked("coupons issued"),
+    "case_open": marked("case opened"),
+    "case_step": marked("step in a case"),
+    "case_close": marked("case closed"),
+    "sanction": marked("sanction"),
+    "sanction_lift": marked("sanction lifted"),
+    "appeal": marked("appeal"),
+    "fund_open": marked("fund opened"),
+    "fund_receive": marked("money received"),
+    "fund_spend": marked("money spent"),
+    "assessment": marked("assessment"),
+    "inspection": marked("inspection"),
+    "inspection_done": marked("finding mended"),
+    "risk": marked("risk figures"),
     "seal": marked("seal"),
 }
 """What people call the kinds of entries."""
@@ -139,6 +168,39 @@ HOLDERS: dict[str, str] = {"person": marked("person"), "institution": marked("in
 
 STATUSES: dict[str, str] = {"open": marked("open"), "suspended": marked("suspended"), "closed": marked("closed")}
 
+STEPS: dict[str, str] = {"remind": marked("reminded"), "track": marked("watched"), "hear": marked("heard")}
+
+CASE_OUTCOMES: dict[str, str] = {"cleared": marked("cleared"), "upheld": marked("upheld")}
+
+MEASURES: dict[str, str] = {
+    "suspend": marked("suspended"),
+    "revoke": marked("no volunteer any more"),
+    "list": marked("on the public list"),
+}
+
+SOURCES: dict[str, str] = {
+    "government": marked("government"),
+    "collective": marked("village collective"),
+    "society": marked("society"),
+    "individual": marked("individuals"),
+}
+"""Where a fund's money comes from."""
+
+FIGURES: dict[str, str] = {
+    "outstanding": marked("hours that people can still spend"),
+    "held": marked("of those, waiting to become free"),
+    "earned": marked("earned in the month"),
+    "redeemed": marked("spent in the month"),
+    "granted": marked("given by the platform, all time"),
+    "top_tenth": marked("share of the tenth of accounts that hold most"),
+    "paper": marked("services of the month on paper"),
+    "coupon": marked("services of the month by coupon"),
+    "signed": marked("services of the month signed by the elder"),
+    "disputed": marked("services of the month disputed"),
+    "fen": marked("money in all funds"),
+}
+"""The risk figures (RULES §8) but for those of the bands of birth."""
+
 OTHERS: dict[str, str] = {
     "issue": marked("platform"),
     "pool": marked("pool"),
@@ -149,6 +211,7 @@ OTHERS: dict[str, str] = {
 
 HOUR_MINUTES = 60
 YUAN_FEN = 100
+PERCENT_PER_MILLE = 10
 
 
 def sentence(outcome: str, detail: str = "") -> str:
@@ -159,24 +222,29 @@ def sentence(outcome: str, detail: str = "") -> str:
     return f"{_(known)}（{detail}）" if detail and outcome.startswith("entry.") else _(known)
 
 
+def named(words: Mapping[str, str], code: str) -> str:
+    """A code in people's words; one that has none as it is."""
+    return _(words[code]) if code in words else code
+
+
 def named_kind(kind: str) -> str:
     """A kind in people's words."""
-    return _(KINDS[kind]) if kind in KINDS else kind
+    return named(KINDS, kind)
 
 
 def named_role(role: str) -> str:
     """A key's role in people's words."""
-    return _(ROLES[role]) if role in ROLES else role
+    return named(ROLES, role)
 
 
 def named_category(category: str) -> str:
     """A service in people's words."""
-    return _(CATEGORIES[category]) if category in CATEGORIES else category
+    return named(CATEGORIES, category)
 
 
 def named_account(number: str) -> str:
     """An account's number, or what a system account is called."""
-    return _(OTHERS[number]) if number in OTHERS else number
+    return named(OTHERS, number)
 
 
 def hours_of(minutes: int) -> float | int:
@@ -185,10 +253,26 @@ def hours_of(minutes: int) -> float | int:
     return int(hours) if hours == int(hours) else hours
 
 
+def yuan_of(fen: int) -> str:
+    """Yuan with two decimals, exact at any size."""
+    yuan, cents = divmod(abs(fen), YUAN_FEN)
+    return f"{'-' if fen < 0 else ''}{yuan}.{cents:02d}"
+
+
+def percent_of(per_mille: int) -> str:
+    """A share in percent."""
+    return f"{per_mille // PERCENT_PER_MILLE}.{per_mille % PERCENT_PER_MILLE} %"
+
+
+def printable(text: str) -> str:
+    """What somebody wrote, on one line; nothing in it may steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def amount(count: int, unit: str) -> str:
     """Minutes as people read them, or money in yuan."""
     if unit == FEN:
-        return _("{yuan} yuan").format(yuan=f"{count / YUAN_FEN:.2f}")
+        return _("{yuan} yuan").format(yuan=yuan_of(count))
     return _("{minutes} min").format(minutes=count)
 
 

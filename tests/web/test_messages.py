@@ -14,7 +14,21 @@ from web import i18n, text
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTCOME = re.compile(r"[a-z]+(-[a-z]+)*")
-RULES = ("service", "people", "corrections", "government", "hours", "signing", "replay", "parameters")
+RULES = (
+    "service",
+    "people",
+    "corrections",
+    "government",
+    "hours",
+    "signing",
+    "replay",
+    "parameters",
+    "coupons",
+    "quality",
+    "cases",
+    "funds",
+    "risk",
+)
 NO_OUTCOMES = {"recipient", "pool", "issue"}
 
 

@@ -110,6 +110,77 @@ TOLD: list[tuple[Any, list[str], str]] = [
     (bodies.KeyRevoke(key_id="0123456789abcdef", reason="lost"), ["0123456789abcdef", "reason: lost"], "原因：lost"),
     (bodies.NodeRotate(key=KEY), [key_id(KEY)], key_id(KEY)),
     (bodies.Params(params={}, version=1), [], ""),
+    (bodies.Institution(account=ANNE), [f"account {ANNE}"], "账户"),
+    (
+        bodies.CouponIssue(account=DORA, count=50, minutes_max=120, root=HASH),
+        [f"account {DORA}: 50 coupons, each for at most 2 h (120 min)"],
+        "50 张服务券",
+    ),
+    (
+        bodies.CaseOpen(account=ANNE, entries=(7, 8), note="two\u202eat once", suspicion="unheard_of"),
+        [f"account {ANNE}: unheard_of; it rests on the entries 7, 8", "note: two at once"],
+        "依据第 7, 8 条",
+    ),
+    (
+        bodies.CaseOpen(account=ANNE, entries=(7,), suspicion="night"),
+        [f"account {ANNE}: a service lies in the night; it rests on the entries 7"],
+        "依据第 7 条",
+    ),
+    (bodies.CaseStep(case=9, note="x", step="hear"), ["case 9: heard", "note: x"], "已听取本人说明"),
+    (bodies.CaseClose(case=9, note="x", outcome="upheld"), ["case 9: upheld", "note: x"], "案件 9：属实"),
+    (
+        bodies.Sanction(account=ANNE, case=9, measure="suspend", until=datetime.date(2026, 12, 1)),
+        [f"case 9: account {ANNE}: suspended", "due to be lifted on 2026-12-01"],
+        "应于 2026-12-01 解除",
+    ),
+    (
+        bodies.Sanction(account=ANNE, case=9, measure="list"),
+        [f"case 9: account {ANNE}: on the public list"],
+        "公示名单",
+    ),
+    (bodies.SanctionLift(reason="x", sanction=11), ["sanction 11 is lifted", "reason: x"], "第 11 条处理已解除"),
+    (bodies.Appeal(case=9, ground="x"), ["case 9: the person objects", "reason: x"], "本人申诉"),
+    (bodies.FundOpen(fund="meals", purpose="food", title="午餐"), ["fund meals, for food: 午餐"], "用途 food：午餐"),
+    (
+        bodies.FundReceive(fen=123_450, fund="meals", source="collective", voucher=HASH),
+        ["village collective → fund-meals: 1234.50 yuan"],
+        "村集体 → fund-meals: 1234.50 元",
+    ),
+    (
+        bodies.FundSpend(fen=5, fund="meals", payee="粮\u2028店", purpose="food", voucher=HASH),
+        ["fund-meals → 粮 店: 0.05 yuan", "for food"],
+        "用途：food",
+    ),
+    (
+        bodies.Assessment(period="2026", report=HASH, scores={"care": 90, "meals": 80}, subject="驿站"),
+        ["驿站, 2026", "care 90", "meals 80"],
+        "驿站",
+    ),
+    (
+        bodies.Inspection(findings=(bodies.Finding(code="fire", due=MORNING.date(), text="x"),), subject="驿站"),
+        ["驿站", "fire, 2025-11-01: x"],
+        "fire",
+    ),
+    (
+        bodies.InspectionDone(finding=0, inspection=9, note="x"),
+        ["finding 0 of inspection 9 is mended", "note: x"],
+        "检查 9 的第 0 个问题已整改",
+    ),
+    (
+        bodies.Risk(
+            figures={"band_0": 1, "band_1960": 60, "band_x": 9, "fen": 100, "outstanding": 61, "paper": 999, "zzz": 1},
+            period="2025-11",
+        ),
+        [
+            "2025-11",
+            "hours that people can still spend                          1.02 h (61 min)",
+            "services of the month on paper                             99.9 %",
+            "money in all funds                                         1.00 yuan",
+            "of those, people and institutions without a year of birth  0.02 h (1 min)",
+            "of those, people born 1960–1964                            1 h (60 min)",
+        ],
+        "其中 1960–1964 年出生的人",
+    ),
 ]
 
 
