@@ -13,52 +13,36 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import nacl.bindings
 
+from bench.figure import CORES, HUZHU, Figure, measured, median_milliseconds
+from bench.report import VILLAGE_SERVICES, county_report, village_report
 from bench.village import ORIGIN, Clock, build, founding, services, settle, village, write_day_sheets
+from chain.entry import Statement
 from chain.keys import MldsaSigningKey, SigningKey
 from chain.merkle import prove_inclusion
+from ledger.kinds import KINDS
+from ledger.replay import Replay, Signers
+from ledger.signing import Claim
 from node import Node, NodeKeys
 from store.archive import open_archive
 from store.log import MemoryStore
 from verify.audit import audit_ledger
 from web.auditing import audit_workers
 
-HUZHU = Path(sys.executable).with_name("huzhu")
-CORES = 2
 ROWS_A_DAY = 500
 VILLAGE = 320
+SHEETS_VILLAGE = 2_048
+"""So that a block of 1,024 services is a day on which every volunteer served once."""
 TOWN = 5_000
 BARE_NOMINAL, SHEETS_NOMINAL = 45_000, 100_000
 """What the target for sheets of 64 is a ratio of: 100,000 entries/s where libsodium verifies 45,000 signatures/s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row."""
-
-    what: str
-    value: float
-    unit: str
-    limit: float
-    is_ceiling: bool = False
-    """Whether the limit is the most it may be, and not the least."""
-    beside: str = ""
-
-    @property
-    def is_met(self) -> bool:
-        return self.value <= self.limit if self.is_ceiling else self.value >= self.limit
-
-    def row(self) -> str:
-        """The row of the table."""
-        sign = "≤" if self.is_ceiling else "≥"
-        mark = "yes" if self.is_met else "NO"
-        return f"| {self.what} | {self.value:,.2f} {self.unit} | {sign} {self.limit:,.2f} | {mark} | {self.beside} |"
 
 
 def bare_signatures(count: int) -> float:
@@ -83,6 +67,29 @@ def audit_rate(home: Path) -> float:
     return report.size / seconds
 
 
+class Unasked(Replay):
+    """A replay that makes every entry true without asking whether it may be, or whether it is unusual."""
+
+    def admit(self, entry: Statement[Any], signers: Signers) -> str | None:
+        state, kind = self.state, KINDS[entry.kind]
+        kind.post(Claim(state, entry, state.size, *signers, self._read), self.books)
+        signers[1].last_seq = entry.seq
+        state.block_latest = max(state.block_latest or entry.at, entry.at)
+        self._advance(kind.number)
+        return None
+
+
+def asking(home: Path, rounds: int = 5) -> tuple[float, float]:
+    """What rules and suspicions add to the audit: its time as a multiple of one that only posts, and its rate."""
+    ratios = []
+    for _ in range(rounds):
+        with patch("verify.audit.Replay", Unasked):
+            posted = audit_rate(home)
+        asked = audit_rate(home)
+        ratios.append((posted / asked, asked))
+    return statistics.median_low(ratios)
+
+
 def beside_bare(home: Path, rounds: int = 3) -> tuple[float, float, float]:
     """The audit's rate, libsodium's rate, and the median of their ratios over rounds that follow each other."""
     pairs = []
@@ -95,26 +102,9 @@ def beside_bare(home: Path, rounds: int = 3) -> tuple[float, float, float]:
     return *middle, statistics.median_low(ratios)
 
 
-def median_milliseconds(action: Callable[[], object], rounds: int) -> float:
-    """The median time of an action."""
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times) * 1_000
-
-
 def peak_mebibytes(home: Path) -> float:
-    """The largest process of `huzhu verify` over a home, in MiB, as a small parent of its own sees it."""
-    watch = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=sys.stderr, check=True);" + (
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    order = [str(HUZHU), "verify", str(home / "ledger.db"), "--jobs", str(CORES)]
-    done = subprocess.run([sys.executable, "-c", watch, *order], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return int(done.stdout) / 1_024
+    """The largest process of `huzhu verify` over a home, in MiB."""
+    return measured("verify", str(home / "ledger.db"), "--jobs", str(CORES))[1]
 
 
 def audits(folder: Path, entry_count: int) -> Iterator[Figure]:
@@ -123,10 +113,14 @@ def audits(folder: Path, entry_count: int) -> Iterator[Figure]:
     build(single, entry_count // 20, 1, 1_000, VILLAGE)
     audited, bare, ratio = beside_bare(single)
     yield Figure("audit, one signature an entry ÷ libsodium", ratio, "×", 0.85, beside=_rates(audited, bare))
-    build(sheets, entry_count // 5, 64, 1_024, VILLAGE)
+    build(sheets, entry_count // 5, 64, 1_024, SHEETS_VILLAGE)
     audited, bare, ratio = beside_bare(sheets)
     limit = SHEETS_NOMINAL / BARE_NOMINAL
     yield Figure("audit, sheets of 64 ÷ libsodium", ratio, "×", limit, beside=_rates(audited, bare))
+    ratio, asked = asking(sheets)
+    yield Figure(
+        "audit, sheets of 64 ÷ the same without rules and suspicions", ratio, "×", 1.25, True, f"{asked:,.0f} entries/s"
+    )
 
 
 def large_home(folder: Path, entry_count: int) -> Iterator[Figure]:
@@ -212,7 +206,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--entries", type=int, default=1_000_000, help="size of the large home")
-    parser.add_argument("--large", action="store_true", help="four times as many once more, for the memory's growth")
+    parser.add_argument("--large", action="store_true", help="four times as many once more, and a county")
     options = parser.parse_args()
     print("| figure | measured | limit | met | beside |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as name:
@@ -223,9 +217,10 @@ def main() -> None:
             importing(folder, options.entries // 10),
             audits(folder, options.entries),
             large_home(folder, options.entries),
+            village_report(folder, VILLAGE_SERVICES * options.entries // 1_000_000),
         ]
         if options.large:
-            parts.append(large_home(folder / "4", 4 * options.entries))
+            parts += [large_home(folder / "4", 4 * options.entries), county_report(folder, is_full=False)]
         for part in parts:
             for figure in part:
                 print(figure.row(), flush=True)

@@ -18,8 +18,9 @@ from ledger.parameters import DEFAULTS
 from node import Founding, Node, Refused, Result
 
 ORIGIN = "village.example/bench"
-SINCE = datetime.datetime(2001, 1, 1, tzinfo=UTC)
-HOURS_OF_A_BLOCK = 8
+SINCE = datetime.datetime(2001, 1, 1, 12, tzinfo=UTC)
+"""Evening in China: the day's services are over."""
+HOURS_OF_A_BLOCK = 24
 SERVICE_MINUTES = 5
 DAY_SHEET = (
     "date,start,end,provider,recipient,category,local,minutes,paid_by,evidence,coupon,recorder,certifier,remark"
@@ -27,7 +28,7 @@ DAY_SHEET = (
 COMMIT_ENTRIES = 5_000
 OPENED_AT_ONCE = 500
 
-PARAMETERS = msgspec.structs.replace(DEFAULTS, posting_days=0, record_within_days=36_500, day_max_minutes=1_440)
+PARAMETERS = msgspec.structs.replace(DEFAULTS, posting_days=0)
 
 
 class Clock:
@@ -46,7 +47,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Village:
-    """Who signs in a synthetic ledger, and which accounts there are. Even places provide, odd ones receive."""
+    """Who signs in a synthetic ledger, and which accounts there are. The first half provides, the other receives."""
 
     clerk: SigningKey
     members: tuple[SigningKey, ...]
@@ -84,21 +85,24 @@ def equip_donor(node: Node, people: Village) -> None:
 
 
 def services(people: Village, clock: Clock) -> Iterator[Service]:
-    """Services without end, by chance from a fixed seed."""
+    """Services without end, by chance from a fixed seed: by day, and everybody's turn comes before anyone's second."""
     chance = random.Random(1)
     half = len(people.accounts) // 2
+    volunteers, elders = list(people.accounts[:half]), people.accounts[half:]
+    chance.shuffle(volunteers)
     while True:
-        start = clock.now - datetime.timedelta(minutes=chance.randrange(60, 600))
-        yield Service(
-            category="assistance",
-            end=start + datetime.timedelta(minutes=30),
-            evidence=Evidence(form="paper", hash=bytes(32)),
-            minutes=SERVICE_MINUTES,
-            paid_by="issue",
-            provider=people.accounts[chance.randrange(half)],
-            recipient=people.accounts[half + chance.randrange(half)],
-            start=start,
-        )
+        for provider in volunteers:
+            start = clock.now - datetime.timedelta(minutes=chance.randrange(150, 690))
+            yield Service(
+                category="assistance",
+                end=start + datetime.timedelta(minutes=30),
+                evidence=Evidence(form="paper", hash=bytes(32)),
+                minutes=SERVICE_MINUTES,
+                paid_by="issue",
+                provider=provider,
+                recipient=chance.choice(elders),
+                start=start,
+            )
 
 
 def write_services(node: Node, people: Village, clock: Clock, count: int, sheet: int, block: int) -> None:

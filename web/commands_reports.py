@@ -1,0 +1,125 @@
+"""The command ``report``: what happened in a period, for people, spreadsheets and programs."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from web.command import DONE, WRONG, Command, Number, file_option, option, pass_session, progress_bar
+from web.i18n import CHINESE, marked
+from web.problems import DeskError
+
+if TYPE_CHECKING:
+    from ledger.figures import Period
+    from verify.audit import Trust
+    from web.report import Report
+    from web.session import Session
+
+HTML, PDF, XLSX, JSON = "html", "pdf", "xlsx", "json"
+FORMATS = (HTML, PDF, XLSX, JSON)
+BINARY = (PDF, XLSX)
+EXAMPLE = "huzhu report --period 2026-10 --format html -o 2026-10.html"
+
+
+@click.command(cls=Command, example=EXAMPLE)
+@option("--period", required=True, help=marked("A month 2026-10, a year 2026, a quarter 2026-Q3, or 2026-01..2026-06."))
+@option("--format", "form", type=click.Choice(FORMATS), default=HTML, show_default=True, help=marked("What to write."))
+@file_option("--archive", help=marked("An archive of one or many ledgers, audited first, in place of the home's own."))
+@file_option("--trust", help=marked("Trust file (tlog-policy): pinned keys and quorum."))
+@option("--jobs", type=Number(1, 256), help=marked("Processes to use (default: one for each core)."))
+@file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
+@pass_session
+def report(
+    session: "Session",
+    period: str,
+    form: str,
+    archive: Path | None,
+    trust: Path | None,
+    jobs: int | None,
+    output: Path | None,
+) -> int:
+    """Report on a period.
+
+    Services by category and village point, hours, evidence, money, suspicions, cases, inspections and risk, recomputed
+    from the ledger's first entry on. The page and the PDF stand alone; the spreadsheet has a sheet for each table.
+    Exit status 1: the audit of the archive has findings.
+    """
+    from web.export import in_folder
+    from web.report import report_of_archive, report_of_home
+
+    span = _period(period)
+    if trust is not None and archive is None:
+        raise click.UsageError(_("--trust needs --archive"))
+    if output is None and form in BINARY and sys.stdout.isatty():
+        raise click.UsageError(_("name a file for it with -o"))
+    if output is not None:
+        in_folder(output)
+    with progress_bar() as progress:
+        if archive is not None:
+            found = report_of_archive(archive, span, _trust(trust), jobs or os.cpu_count() or 1, progress)
+        else:
+            with session.reading() as node:
+                found = report_of_home(node, span, progress)
+    session.put(_written(found, form), output)
+    return DONE if found.is_sound else WRONG
+
+
+def _period(text: str) -> "Period":
+    from ledger.figures import parse_span
+
+    period = parse_span(text)
+    if period is None:
+        raise DeskError(
+            _("{text} is no period: write 2026-10, 2026, 2026-Q3, or 2026-01..2026-06").format(text=text[:40])
+        )
+    return period
+
+
+def _trust(path: Path | None) -> "Trust":
+    from chain.errors import NoteError
+    from chain.policy import POLICY_MAX_BYTES, parse_policy
+    from verify.audit import Trust
+
+    if path is None:
+        return Trust()
+    with path.open("rb") as file:
+        raw = file.read(POLICY_MAX_BYTES)
+    try:
+        return Trust(policy=parse_policy(raw))
+    except NoteError as error:
+        raise DeskError(_("{path} is not a trust file: {why}").format(path=path, why=error)) from error
+
+
+def _written(found: "Report", form: str) -> bytes:
+    """The report's bytes in that format and the language in use."""
+    writers: dict[str, Callable[[Report], bytes]] = {HTML: _html, PDF: _pdf, XLSX: _xlsx, JSON: _json}
+    return writers[form](found)
+
+
+def _html(found: "Report") -> bytes:
+    from web.report_page import report_page
+
+    return report_page(found, os.environ.get("LANGUAGE", CHINESE)).encode()
+
+
+def _pdf(found: "Report") -> bytes:
+    from web.printing import pdf_of
+
+    return pdf_of(_html(found).decode())
+
+
+def _xlsx(found: "Report") -> bytes:
+    from web.report_sheet import report_sheet
+
+    return report_sheet(found)
+
+
+def _json(found: "Report") -> bytes:
+    from web.report import plain_report
+
+    return json.dumps(plain_report(found), ensure_ascii=False, indent=1).encode() + b"\n"
