@@ -1,6 +1,8 @@
 """Every command's help in both languages, and every example that it gives."""
 
+import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +13,28 @@ from cli import main
 from tests.web.desk import ANNE, BEN, DORA, Desk, run
 from web.command import Command, Translated
 
+OLD_BOOKS = Path(__file__).resolve().parent.parent / "data" / "oldbooks"
 SAMPLE_KEY = "0123456789abcdef"
 SERVICE = 17
 """Where the examples expect a service."""
+
+CASE = ("case", "open", ANNE, "--suspicion", "overlap", "--entry", str(SERVICE))
+UPHELD = ("case", "close", str(SERVICE + 1), "upheld", "--note", "x")
+SUSPENDED = ("sanction", "impose", ANNE, "suspend", "--case", str(SERVICE + 1))
+FUND = ("fund", "open", "meals", "--purpose", "meals", "--title", "x")
+MONEY = ("fund", "receive", "meals", "100", "--source", "society", "--voucher", "voucher.jpg")
+BOOK = ("coupon", "issue", ANNE, "--minutes-max", "60", "-o", "book.html")
+BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
+    **dict.fromkeys(("case step", "case close", "case appeal", "case show"), (CASE,)),
+    "sanction impose": (CASE, UPHELD),
+    "sanction lift": (CASE, UPHELD, SUSPENDED),
+    **dict.fromkeys(("fund receive", "fund show"), (FUND,)),
+    "fund spend": (FUND, MONEY),
+    **dict.fromkeys(("coupon check", "coupon restore"), (BOOK,)),
+    "inspection done": (("inspection", "add", "x", "--finding", "fire:2026-12-01:x"),),
+    "institution certify": (("params", "set", "institution_minutes=1"),),
+}
+"""What some examples build on; the first of it stands behind the service."""
 
 
 def commands(group: click.Group, *above: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -63,7 +84,14 @@ def test_example(name: str, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(desk.folder)
     prepare(desk, name)
     words = shlex.split(EXAMPLES[name].replace(SAMPLE_KEY, sample_key(desk, name)))[1:]
-    run(*words)
+    run(*words, stdin=printed_coupon() if name == "coupon check" else None)
+
+
+def printed_coupon() -> str:
+    """The first coupon of the book, as it is typed."""
+    found = re.search(r'<p class="typed">(.*?)</p>', Path("book.html").read_text("utf-8"))
+    assert found is not None
+    return found[1].replace("<br>", " ")
 
 
 def prepare(desk: Desk, name: str) -> None:
@@ -76,8 +104,12 @@ def prepare(desk: Desk, name: str) -> None:
     if name == "person import":
         return
     desk.populate()
+    if name.startswith("oldbook "):
+        for sample, file in (("", "transfers"), (".accounts", "accounts"), (".map", "map")):
+            shutil.copy(OLD_BOOKS / f"komunitin{sample}.csv", f"{file}.csv")
+        return
     desk.sheet({}, name="2025-11.csv")
-    for file in ("sheet.jpg", "book.pdf"):
+    for file in ("sheet.jpg", "book.pdf", "voucher.jpg", "report.pdf"):
         desk.file(file, "scanned")
     if name in ("record", "opening", "grant"):
         desk("person", "update", ANNE, "--funded", "key_elder")
@@ -100,6 +132,14 @@ def furnish(desk: Desk, name: str) -> None:
         desk("import", desk.sheet({"provider": BEN, "recipient": DORA, "end": "13:00"}, name="more.csv"))
     if name == "resolve":
         desk("dispute", str(SERVICE), ANNE, "--ground", "x")
+    if name.startswith(("assessment ", "inspection ")):
+        key = str(desk.json("key", "new", "--role", "assessor")["key"])
+        desk("key", "grant", key, "--role", "assessor")
+    for words in BEFORE.get(name, ()):
+        desk(*words)
+    if name == "coupon restore":
+        (leaves,) = (desk.home / "coupons").glob("*.leaves")
+        leaves.rename("18.leaves")
     desk("seal")
     desk("trust", "-o", "trust.txt")
     desk("receipt", str(SERVICE), "-o", f"{SERVICE}.tlog-proof")
