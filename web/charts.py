@@ -108,15 +108,17 @@ def stack(title: str, points: Points, label: Label) -> Markup:
 def _plot(title: str, points: Points, label: Label, draw: Callable[[list[Place]], Iterator[str]]) -> Markup:
     """Values from left to right over their names."""
     most = max((value for _name, value in points), default=0) or 1
-    step = WIDTH / max(len(points), 1)
+    widest = max((_width(text) for name, value in points for text in (_short(name), label(value))), default=0.0)
+    edge = widest / 2
+    step = (WIDTH - 2 * edge) / max(len(points), 1)
     base = PLOT_TOP + PLOT_HEIGHT
     places = []
     for number, (_name, value) in enumerate(points):
         height = PLOT_HEIGHT * max(value, 0) / most
         width = min(step * 0.62, 64)
-        places.append(Place(number * step + (step - width) / 2, base - height, width, height))
+        places.append(Place(edge + number * step + (step - width) / 2, base - height, width, height))
     parts = [f'<line x1="0" y1="{base}" x2="{WIDTH}" y2="{base}" stroke="{RULE}"/>', *draw(places)]
-    every = _every(step, [text for name, value in points for text in (_short(name), label(value))])
+    every = max(1, ceil((widest + SMALL_SIZE / 2) / step))  # so that labels do not run into each other
     for number, ((name, value), place) in enumerate(zip(points, places, strict=True)):
         if number % every == 0:
             middle = place.x + place.width / 2
@@ -125,10 +127,9 @@ def _plot(title: str, points: Points, label: Label, draw: Callable[[list[Place]]
     return _drawing(title, points, label, base + PLOT_BOTTOM, parts)
 
 
-def _every(step: float, texts: Sequence[str]) -> int:
-    """Each how manieth column can be labelled, so that labels do not run into each other."""
-    widest = max(map(display_width, texts), default=0) * SMALL_SIZE * COLUMN_EMS
-    return max(1, ceil((widest + SMALL_SIZE / 2) / step))
+def _width(text: str) -> float:
+    """About how wide a label is."""
+    return display_width(text) * SMALL_SIZE * COLUMN_EMS
 
 
 def _columns(places: list[Place]) -> Iterator[str]:

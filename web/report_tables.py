@@ -463,7 +463,7 @@ def _risk(found: Figures) -> Iterable[Table]:
     named = tuple((_band(int(band)), minutes) for band, minutes in sorted(bands, key=lambda each: int(each[0])))
     yield Table("bands", _("Hours owed by five-year band of birth"), columns, named, "", Chart(COLUMNS, 1))
     columns = (Column(_("within")), Column(_("hours"), HOURS))
-    ahead = tuple((_("{years} years").format(years=years), minutes) for years, minutes in found.forecast.items())
+    ahead = tuple((_years(years), minutes) for years, minutes in found.forecast.items())
     note = _(
         "Hours owed today to people who turn 60 within so many years, and may spend them then; people of a band are "
         "taken as born evenly over its five years."
@@ -510,3 +510,7 @@ def _scores(scores: Mapping[str, int]) -> str:
 
 def _more(count: int) -> str:
     return _("… and {count} more, counted above").format(count=count) if count else ""
+
+
+def _years(count: int) -> str:
+    return _("1 year") if count == 1 else _("{years} years").format(years=count)
