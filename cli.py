@@ -80,6 +80,7 @@ def waits() -> Iterator[None]:
         "grant": "web.commands_hours:grant",
         "inspection": "web.commands_quality:inspection",
         "institution": "web.commands_quality:institution",
+        "join": "web.commands_reports:join",
         "kin": "web.commands_people:kin",
         "oldbook": "web.commands_oldbook:oldbook",
         "opening": "web.commands_hours:opening",

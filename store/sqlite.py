@@ -20,6 +20,7 @@ from chain.merkle import leaf_hash, tree_root
 from chain.tile import TILE_WIDTH
 from store.hashes import HashTiles, TileRow
 from store.log import Leg, StoreError
+from verify.source import Source
 
 APPLICATION_ID = 0x48555A48
 USER_VERSION = 1
@@ -287,18 +288,12 @@ class SqliteStore:
 
     def copy_to(self, path: Path) -> None:
         """A copy of the archive alone, taken live: entries and checkpoints, in one plain file of mode 0600."""
-        _touch(path)
-        try:
-            with _explained(path), closing(_connect(path, "rw")) as target:
-                self._connection.backup(target)
-                for table in (*NODE_TABLES, Migrations.migrations_table):
-                    target.execute(f"DROP TABLE {table}")
-                target.execute("PRAGMA journal_mode=DELETE")
-                target.execute("VACUUM")
-        except BaseException:
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            raise
+        with _new_file(path) as target:
+            self._connection.backup(target)
+            for table in (*NODE_TABLES, Migrations.migrations_table):
+                target.execute(f"DROP TABLE {table}")
+            target.execute("PRAGMA journal_mode=DELETE")
+            target.execute("VACUUM")
 
     def close(self) -> None:
         if self._connection.in_transaction:
@@ -343,6 +338,48 @@ class SqliteStore:
     def _do(self, action: Callable[[], T]) -> T:
         with _explained(self._path):
             return action()
+
+
+def write_archive(path: Path, ledgers: Iterable[Source]) -> None:
+    """A new archive, of mode 0600, of all these ledgers as they are: whether they are sound is for the audit to say.
+
+    Raises StoreError where the file is there already, a ledger comes twice or cannot be read; then nothing is left.
+    """
+    with _new_file(path) as target:
+        target.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        target.execute(f"PRAGMA user_version={USER_VERSION}")
+        target.execute("BEGIN")
+        _archive(Database(target))
+        for log, ledger in enumerate(ledgers, 1):
+            if target.execute("SELECT 1 FROM log WHERE origin=?", (ledger.origin,)).fetchone():
+                raise StoreError(_("the ledger {origin} comes twice: leave one out").format(origin=ledger.origin))
+            target.execute("INSERT INTO log(id, origin) VALUES(?, ?)", (log, ledger.origin))
+            entries = ((log, index, raw) for index, raw in _readable_rows(ledger))
+            target.executemany("INSERT INTO entry(log, idx, bytes) VALUES(?, ?, ?)", entries)
+            notes = ((log, size, note) for size, note in ledger.checkpoints())
+            target.executemany("INSERT INTO checkpoint(log, size, note) VALUES(?, ?, ?)", notes)
+        target.execute("COMMIT")
+
+
+def _readable_rows(ledger: Source) -> Iterator[tuple[int, bytes]]:
+    for index, raw in ledger.rows():
+        if raw is None:
+            text = _("entry {index} of {origin} cannot be read: audit that ledger, and leave it out")
+            raise StoreError(text.format(index=index, origin=ledger.origin))
+        yield index, raw
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a new file; where the block fails nothing is left of it."""
+    _touch(path)
+    try:
+        with _explained(path), closing(_connect(path, "rw")) as connection:
+            yield connection
+    except BaseException:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from chain.note import add_signatures, parse_vkey
 from chain.policy import NO_QUORUM, Policy, cosigned_names, parse_policy, quorum_met
 from ledger.kinds import CODEC, KINDS
 from ledger.parameters import NAMES
+from ledger.suspicion_list import TEXTS as SUSPICIONS
 from verify.audit import Trust, audit_ledger
 from verify.receipts import check_receipt
 from verify.source import MemorySource
@@ -28,7 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "tests" / "data" / "liuduhe"
 FORMAT, RULES = ROOT / "chain" / "FORMAT.md", ROOT / "ledger" / "RULES.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), FORMAT, RULES, *(ROOT / "docs").rglob("*.md")])
-PAIRS = ["README", "docs/auditor", "docs/committee"]
+PAIRS = ["README", "docs/auditor", "docs/carry-over", "docs/committee", "docs/supervisor"]
+OWN_WORDS = {"--finding", "--ground", "--note", "--payee", "--reason", "--title"}
+"""After these a page writes what people of its language would."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) (.*)$", re.MULTILINE)
@@ -99,7 +102,7 @@ def test_both_languages_say_the_same_in_the_same_order(stem: str) -> None:
     assert f"({Path(stem).name}.zh.md)" in english
     assert f"({Path(stem).name}.md)" in chinese
     assert fences(english, "python") == fences(chinese, "python")
-    assert [step.words for step in steps(english)] == [step.words for step in steps(chinese)]
+    assert [shared(step.words) for step in steps(english)] == [shared(step.words) for step in steps(chinese)]
     assert rows(english) == rows(chinese)
 
 
@@ -208,12 +211,12 @@ def outcomes_of_rules() -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["auditor.md", "auditor.zh.md"])
-def test_the_guide_explains_every_finding(name: str) -> None:
+def test_the_guide_explains_every_finding_and_suspicion(name: str) -> None:
     named = [code for row in rows((ROOT / "docs" / name).read_text("utf-8")) for code in row]
 
     assert len(named) == len(set(named))
     assert {code for code in named if CODE.fullmatch(code)} == codes_in_code()
-    assert {code for code in named if not CODE.fullmatch(code)} == outcomes_of_rules()
+    assert {code for code in named if not CODE.fullmatch(code)} == outcomes_of_rules() | set(SUSPICIONS)
 
 
 # The commands
@@ -239,6 +242,11 @@ def steps(text: str) -> list[Step]:
     return found
 
 
+def shared(words: list[str]) -> list[str]:
+    """A command's words without those that are in the page's own language."""
+    return [word for before, word in zip(["", *words], words, strict=False) if before not in OWN_WORDS]
+
+
 class Desk:
     """A folder in which the commands of one page run."""
 
@@ -249,14 +257,14 @@ class Desk:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         self._environment = kept | {"LANG": locale}
 
-    def run(self, *words: str, status: int = 0) -> str:
-        """Run ``huzhu`` and answer what it printed."""
+    def run(self, *words: str, status: int = 0, typed: str = "") -> str:
+        """Run ``huzhu``, with what somebody types or scans, and answer what it printed."""
         done = subprocess.run(
             [self._huzhu, *words],
             cwd=self.folder,
             env=self._environment,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=typed,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -266,27 +274,48 @@ class Desk:
 
     def follow(self, text: str) -> None:
         """Run a page's commands; each must end as the page says, and print what it shows."""
-        made = ""
+        places: dict[str, str] = {}
         for step in steps(text):
-            words = [self._named(word, made) for word in step.words]
+            words = [self._named(word, places) for word in step.words]
             if words[0] != "huzhu":
                 assert words[0] in ("cp", "mkdir"), words
                 subprocess.run(words, cwd=self.folder, check=True)
                 continue
-            printed = self.run(*words[1:], status=step.status)
-            if words[1:3] == ["key", "new"]:
-                made = printed.split()[0]
+            typed = self._coupon() if words[-1] == "-" else ""
+            printed = self.run(*words[1:], status=step.status, typed=typed)
+            self._note(words, printed, places)
             for line in step.shown:
                 pattern = r"\s+".join(map(re.escape, line.split())).replace("…", ".*")
                 assert re.search(pattern, printed), (words, line, printed)
 
-    def _named(self, word: str, made: str) -> str:
-        """A word as it is typed; capitals stand for a key id."""
+    def _named(self, word: str, places: dict[str, str]) -> str:
+        """A word as it is typed; capitals stand for a key or its id."""
         place = {"MEMBER": 0, "MEMBER2": 1}.get(word)
         if place is not None:
             keys = json.loads(self.run("key", "list", "--json"))
             return str([key["key"] for key in keys if key["role"] == "member"][place])
-        return made if word == "NEWKEY" else word
+        return places.get(word, word)
+
+    def _note(self, words: list[str], printed: str, places: dict[str, str]) -> None:
+        """Write down what a reader would: the tier above's verifier key, new keys, and the officials' public keys."""
+        if words[1] == "init" and "PARENT" not in places:
+            places["PARENT"] = printed.split()[1]
+        if words[1:3] != ["key", "new"]:
+            return
+        key, _role, public = printed.split()[:3]
+        places["NEWKEY"] = key
+        if "authority" in words:
+            officials = self.folder / "officials.txt"
+            known = officials.read_text("utf-8") if officials.exists() else ""
+            officials.write_text(f"{known}{public}\n", "utf-8")
+            number = known.count("\n") + 1
+            places |= {f"OFFICIAL{number}": key, f"PUBLIC{number}": public}
+
+    def _coupon(self) -> str:
+        """The text of the first coupon of the book that was printed."""
+        found = re.search(r"HZ1:[^/]+", (self.folder / "coupons.html").read_text("utf-8"))
+        assert found is not None
+        return found[0].replace("<br>", "").removesuffix("<")
 
 
 @pytest.fixture(params=["", ".zh"], ids=["en", "zh"])
@@ -312,6 +341,21 @@ def test_the_commands_of_the_committees_guide_run(desk: tuple[Desk, str]) -> Non
     text = text.replace("huzhu init ", "huzhu init --params params.json --at 2025-10-31T00:00:00Z ", 1)
     text = text.replace("huzhu person import sample", "huzhu person import --at 2025-10-31T00:00:00Z sample", 1)
     at.follow(text)
+
+
+def test_the_commands_of_the_supervisors_guide_run(desk: tuple[Desk, str]) -> None:
+    at, suffix = desk
+    shutil.copytree(SAMPLE, at.folder / "sample")
+    text = (ROOT / "docs" / f"supervisor{suffix}.md").read_text("utf-8")
+    sheets = "$ huzhu import sample/day-sheets.csv --seal-by date --at date   # status 1\n"
+    started = "--at 2025-10-31T00:00:00Z"
+    text = text.replace("huzhu init --origin liu", f"huzhu init --params sample/params.json {started} --origin liu", 1)
+    text = text.replace("huzhu person import ", f"huzhu person import {started} ", 1)
+    text = text.replace("$ huzhu grant ", f"{sheets}$ huzhu grant ", 1)
+    at.follow(text)
+
+    joined = json.loads(at.run("verify", "county.db", "--json"))
+    assert [ledger["origin"] for ledger in joined["ledgers"]] == ["liuduhe.example/huzhu", "xizhuang.example/huzhu"]
 
 
 def test_the_commands_of_the_auditors_guide_run(desk: tuple[Desk, str]) -> None:

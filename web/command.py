@@ -254,7 +254,7 @@ def two_members_options() -> list[click.Parameter]:
 def neutral_members_options() -> list[click.Parameter]:
     """The same where they must have had no part in what is decided."""
     text = marked("A member's key that signs; two must (default: two kept ones that had no part in the record).")
-    return [_member_option(text)]
+    return [_member_option(text), brought_option()]
 
 
 def _member_option(text: str) -> Option:

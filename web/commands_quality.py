@@ -88,10 +88,10 @@ def assessment() -> None:
 @option("--period", required=True, help=marked("What time it is about."))
 @option("--score", "scores", type=SCORE, multiple=True, required=True, help=marked("A code and 0 to 100; repeatable."))
 @file_option("--report", required=True, help=marked("The report; its hash is written."))
-@option("--key", metavar="KEY", help=marked("The assessor's key, by file or id (default: the first kept)."))
+@option("--by", metavar="KEY", help=marked("The assessor's key, by file or id (default: the first kept)."))
 @pass_session
 def assessment_add(
-    session: Session, subject: str, period: str, scores: tuple[tuple[str, int], ...], report: Path, key: str | None
+    session: Session, subject: str, period: str, scores: tuple[tuple[str, int], ...], report: Path, by: str | None
 ) -> int:
     """Enter an assessment.
 
@@ -101,7 +101,7 @@ def assessment_add(
     if len(given) < len(scores):
         raise click.UsageError(_("each code has one score"))
     body = Assessment(period=period, report=hash_file(report), scores=given, subject=subject)
-    return session.write(_signed_by(session, key, ASSESSOR), body)
+    return session.write(_signed_by(session, by, ASSESSOR), body)
 
 
 @assessment.command("list", example="huzhu assessment list", takes=READS)
@@ -136,14 +136,14 @@ def inspection() -> None:
     multiple=True,
     help=marked("A code, the date by which it is to be mended, and what it is; repeatable."),
 )
-@option("--key", metavar="KEY", help=marked("Whose key signs: an assessor's or the tier above's, by file or id."))
+@option("--by", metavar="KEY", help=marked("Whose key signs: an assessor's or the tier above's, by file or id."))
 @pass_session
-def inspection_add(session: Session, subject: str, findings: tuple[Finding, ...], key: str | None) -> int:
+def inspection_add(session: Session, subject: str, findings: tuple[Finding, ...], by: str | None) -> int:
     """Enter an inspection, with its findings or without.
 
     SUBJECT is what was inspected. Everybody can read it: it names nobody.
     """
-    plan = _signed_by(session, key, ASSESSOR, AUTHORITY)
+    plan = _signed_by(session, by, ASSESSOR, AUTHORITY)
     return session.write(plan, Inspection(findings=findings, subject=subject))
 
 
@@ -151,9 +151,9 @@ def inspection_add(session: Session, subject: str, findings: tuple[Finding, ...]
 @argument("index", metavar="INSPECTION", type=INDEX)
 @argument("finding", type=INDEX)
 @option("--note", required=True, help=marked("What there is to say; everybody can read it, so it names nobody."))
-@option("--key", metavar="KEY", help=marked("Whose key signs: an assessor's or the tier above's, by file or id."))
+@option("--by", metavar="KEY", help=marked("Whose key signs: an assessor's or the tier above's, by file or id."))
 @pass_session
-def inspection_done(session: Session, index: int, finding: int, note: str, key: str | None) -> int:
+def inspection_done(session: Session, index: int, finding: int, note: str, by: str | None) -> int:
     """Note that a finding is mended.
 
     INSPECTION is the number of its entry; FINDING counts from 0, as `huzhu inspection list` shows them.
@@ -162,7 +162,7 @@ def inspection_done(session: Session, index: int, finding: int, note: str, key: 
     def body(node: DeskNode) -> InspectionDone:
         return InspectionDone(finding=finding, inspection=known_index(node, index), note=note)
 
-    return session.write(_signed_by(session, key, ASSESSOR, AUTHORITY), body)
+    return session.write(_signed_by(session, by, ASSESSOR, AUTHORITY), body)
 
 
 @inspection.command("list", example="huzhu inspection list --overdue", takes=READS)
@@ -277,9 +277,9 @@ def institution_list(session: Session) -> None:
     session.print(plain, columns(rows, right=(2, 3)))
 
 
-def _signed_by(session: Session, key: str | None, *roles: str) -> Plan:
+def _signed_by(session: Session, by: str | None, *roles: str) -> Plan:
     """The key that is named, or the first one kept of these roles."""
-    return (lambda keyring: keyring.one(*roles)) if key is None else lambda _keyring: Pair(session.person_key(key))
+    return (lambda keyring: keyring.one(*roles)) if by is None else lambda _keyring: Pair(session.person_key(by))
 
 
 def _period(month: int | None, today: datetime.date) -> int:

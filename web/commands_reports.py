@@ -1,16 +1,28 @@
-"""The command ``report``: what happened in a period, for people, spreadsheets and programs."""
+"""The commands ``report``, what happened in a period, and ``join``, which makes one archive of several for it."""
 
 import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from web.command import DONE, WRONG, Command, Number, file_option, option, pass_session, progress_bar
+from web.command import (
+    DONE,
+    WRONG,
+    Command,
+    Number,
+    argument,
+    file_argument,
+    file_option,
+    option,
+    pass_session,
+    progress_bar,
+)
 from web.i18n import CHINESE, marked
 from web.problems import DeskError
 
@@ -67,6 +79,28 @@ def report(
                 found = report_of_home(node, span, progress)
     session.put(_written(found, form), output)
     return DONE if found.is_sound else WRONG
+
+
+@click.command(cls=Command, example="huzhu join county.db liuduhe.db xizhuang.db")
+@file_argument("output")
+@argument("archives", nargs=-1, required=True, type=click.Path(path_type=Path))
+@pass_session
+def join(session: "Session", output: Path, archives: tuple[Path, ...]) -> None:  # noqa: ARG001
+    """Make one archive of several.
+
+    OUTPUT is a new file with all ledgers of ARCHIVES, for `huzhu verify` and `huzhu report --archive`. They are copied
+    as they are: whether they are sound is for the audit to say.
+    """
+    from store.archive import open_archive
+    from store.sqlite import write_archive
+    from web.export import in_folder
+    from web.session import say
+
+    in_folder(output)
+    with ExitStack() as stack:
+        ledgers = [ledger for path in archives for ledger in stack.enter_context(open_archive(path))]
+        write_archive(output, ledgers)
+    say(_("ledgers in {path}: {count}").format(path=output, count=len(ledgers)))
 
 
 def _period(text: str) -> "Period":

@@ -198,7 +198,10 @@ class Keyring:
         chosen = list(self._people(role, wanted, without).values())[:count]
         if len(chosen) < count:
             raise DeskError(
-                _("this needs keys of {count} people with the role {role}; {kept} are kept in {folder}").format(
+                _(
+                    "this needs keys of {count} people with the role {role}; {kept} are kept in {folder}, "
+                    "and others come with --key-file"
+                ).format(
                     count=count, role=named_role(role), kept=len(chosen), folder=self.home.keys
                 )
             )

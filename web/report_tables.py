@@ -512,5 +512,5 @@ def _more(count: int) -> str:
     return _("… and {count} more, counted above").format(count=count) if count else ""
 
 
-def _years(count: int) -> str:
-    return _("1 year") if count == 1 else _("{years} years").format(years=count)
+def _years(count: str) -> str:
+    return _("1 year") if count == "1" else _("{years} years").format(years=count)

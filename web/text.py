@@ -219,7 +219,9 @@ def sentence(outcome: str, detail: str = "") -> str:
     known = OUTCOMES.get(outcome)
     if known is None:
         return detail or outcome
-    return f"{_(known)}（{detail}）" if detail and outcome.startswith("entry.") else _(known)
+    if detail and outcome.startswith("entry."):
+        return _("{sentence} ({detail})").format(sentence=_(known), detail=detail)
+    return _(known)
 
 
 def named(words: Mapping[str, str], code: str) -> str:

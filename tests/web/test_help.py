@@ -100,6 +100,11 @@ def prepare(desk: Desk, name: str) -> None:
         monkey_home = desk.folder / "old-home"
         desk.home.rename(monkey_home)
         return
+    if name == "join":
+        for village in ("liuduhe", "xizhuang"):
+            run("init", "--home", village, "--origin", f"{village}.example/huzhu")
+            run("export", "--home", village, "--archive", f"{village}.db")
+        return
     desk.people({"born": "1950-01-01", "roles": "elder"})
     if name == "person import":
         return

@@ -53,7 +53,7 @@ def test_an_inspection_is_overdue_then_done(village: Desk) -> None:
     assert "overdue" in first and "overdue" not in second
     assert "逾期" in village("inspection", "list", "--lang", "zh").stdout
 
-    village("inspection", "done", inspection, "1", "--note", "mended", "--key", key)
+    village("inspection", "done", inspection, "1", "--note", "mended", "--by", key)
     assert refused(village, "inspection", "done", inspection, "1", "--note", "x") == "no-finding"
     assert refused(village, "inspection", "done", inspection, "2", "--note", "x") == "no-finding"
     assert village.json("inspection", "list", "--overdue") == []
@@ -69,7 +69,7 @@ def test_who_inspects(village: Desk) -> None:
     error = village("inspection", "add", "x", status=2).stderr
     assert "role assessor / authority" in error and error.count("\n") == 1
     member = kept(village, "member")[0]
-    assert refused(village, "inspection", "add", "x", "--key", member) == "not-allowed"
+    assert refused(village, "inspection", "add", "x", "--by", member) == "not-allowed"
     key = village.json("key", "new", "--role", "authority")["key"]
     village("key", "grant", key, "--role", "authority")
     assert signers(village, village.json("inspection", "add", "x")["index"]) == {key}
