@@ -1,8 +1,10 @@
 """Rules for reversals and disputes (RULES §3). Nothing is ever taken off the log: it is posted back."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from chain.entry import Body, Statement
+from chain.limits import INTEGER_MAX
 from ledger.bodies import (
     Appeal,
     CaseClose,
@@ -42,7 +44,9 @@ def reverse(claim: Claim) -> str | None:
     entry = entry_at(claim.state, claim.read, body.index)
     if entry is None or not isinstance(entry.body, REVERSIBLE):
         return "not-reversible"
-    return "already-reversed" if body.index in claim.state.reversed else None
+    if body.index in claim.state.reversed:
+        return "already-reversed"
+    return "no-balance" if _overflows(claim, body.index, entry.body) else None
 
 
 def post_reversal(claim: Claim, books: Books) -> None:
@@ -88,8 +92,12 @@ def resolve(claim: Claim) -> str | None:
     entry = entry_at(claim.state, claim.read, body.index)
     if entry is None or not isinstance(entry.body, Dispute):
         return "no-dispute"
-    objection = claim.state.objections.get(entry.body.index)
-    return "already-resolved" if objection is None or objection.index != body.index else None
+    service_index = entry.body.index
+    objection = claim.state.objections.get(service_index)
+    if objection is None or objection.index != body.index:
+        return "already-resolved"
+    is_upheld = body.outcome == UPHELD
+    return "no-balance" if is_upheld and _overflows(claim, service_index, claim.read(service_index).body) else None
 
 
 def close_dispute(claim: Claim, books: Books) -> None:
@@ -133,15 +141,41 @@ def _disputed_service(claim: Claim) -> Statement[Any] | None:
     return claim.read(entry.body.index)
 
 
-def _post_back(claim: Claim, books: Books, entry_index: int) -> None:
-    """Post the legs of an entry negated, as they were posted."""
-    state, body = books.state, claim.read(entry_index).body
+def _overflows(claim: Claim, entry_index: int, body: Movement | FundReceive | FundSpend) -> bool:
+    """Whether the legs of an entry, negated, would take a balance out of the integers that an entry can hold."""
+    accounts = claim.state.accounts
+    for number, balance, _held in _legs_back(claim.state, entry_index, body):
+        if abs(accounts[number].balance + balance) > INTEGER_MAX:
+            return True
+    return False
+
+
+def _legs_back(
+    state: State, entry_index: int, body: Movement | FundReceive | FundSpend
+) -> Iterator[tuple[str, int, int]]:
+    """The legs of an entry negated, as they were posted: account, change of balance, change of what is held."""
     if isinstance(body, FundReceive | FundSpend):
         fen = body.fen if isinstance(body, FundSpend) else -body.fen
-        books.post(claim.index, OUTSIDE, -fen)
-        books.post(claim.index, fund_number(body.fund), fen)
-    else:
-        _post_hours_back(claim, books, entry_index, body)
+        yield OUTSIDE, -fen, 0
+        yield fund_number(body.fund), fen, 0
+        return
+    payer, payee = payer_and_payee(body)
+    yield payer, body.minutes, 0
+    if entry_index in state.credits:
+        yield payee, 0, -body.minutes
+        return
+    excess = state.excess.get(entry_index, 0)
+    yield payee, excess - body.minutes, 0
+    if excess:
+        yield POOL, -excess, 0
+
+
+def _post_back(claim: Claim, books: Books, entry_index: int) -> None:
+    """Post an entry back: from its own held credit, from the balance, or from the pool."""
+    state, body = books.state, claim.read(entry_index).body
+    for number, balance, held in list(_legs_back(state, entry_index, body)):
+        books.post(claim.index, number, balance, held)
+    state.credits.pop(entry_index, None)
     state.reversed.add(entry_index)
     state.objections.pop(entry_index, None)
     if isinstance(body, Service):
@@ -151,17 +185,3 @@ def _post_back(claim: Claim, books: Books, entry_index: int) -> None:
             served.add((body.start + state.utc_offset_at(entry_index)).toordinal(), -body.minutes)
     elif isinstance(body, Grant | Opening):
         state.granted_minutes -= body.minutes
-
-
-def _post_hours_back(claim: Claim, books: Books, entry_index: int, body: Movement) -> None:
-    """From the entry's own held credit, from the balance, or from the pool."""
-    state, index = books.state, claim.index
-    payer, payee = payer_and_payee(body)
-    books.post(index, payer, body.minutes)
-    if state.credits.pop(entry_index, None) is not None:
-        books.post(index, payee, 0, -body.minutes)
-        return
-    excess = state.excess.get(entry_index, 0)
-    books.post(index, payee, excess - body.minutes)
-    if excess:
-        books.post(index, POOL, -excess)

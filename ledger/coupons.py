@@ -18,8 +18,15 @@ def book_root(secrets: Sequence[bytes]) -> bytes:
     return root_of([leaf_hash(secret) for secret in secrets])
 
 
+def coupon_issue(claim: Claim) -> str | None:
+    """The same secrets must not serve twice by being issued twice."""
+    body: CouponIssue = claim.entry.body
+    return "coupon-used" if body.root in claim.state.coupon_roots else None
+
+
 def issue_coupons(claim: Claim, books: Books) -> None:
     body: CouponIssue = claim.entry.body
+    books.state.coupon_roots.add(body.root)
     books.state.coupon_books[claim.index] = CouponBook(body.account, body.root, body.count, body.minutes_max)
 
 

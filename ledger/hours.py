@@ -42,6 +42,9 @@ def _overflows(claim: Claim) -> bool:
     body: Movement = claim.entry.body
     payer, payee = payer_and_payee(body)
     accounts = claim.state.accounts
+    has_ceiling = claim.state.parameters.balance_max_minutes > 0
+    if has_ceiling and accounts[POOL].balance + body.minutes > INTEGER_MAX:  # what is over it goes there
+        return True
     return overflows(accounts[payer], accounts[payee], body.minutes)
 
 

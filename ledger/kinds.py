@@ -108,7 +108,7 @@ KINDS: dict[str, Kind] = {
     "dispute": Kind(19, bodies.Dispute, signing.party_or_clerk, corrections.dispute, corrections.open_dispute),
     "resolve": Kind(20, bodies.Resolve, corrections.for_resolution, corrections.resolve, corrections.close_dispute),
     "coupon_issue": Kind(
-        21, bodies.CouponIssue, signing.for_coupons, _no_question, coupons.issue_coupons
+        21, bodies.CouponIssue, signing.for_coupons, coupons.coupon_issue, coupons.issue_coupons
     ),
     "institution": Kind(22, bodies.Institution, signing.two_members, quality.institution, _no_change),
     "case_open": Kind(23, bodies.CaseOpen, signing.member_or_authority, _no_question, cases.open_case),

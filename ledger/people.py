@@ -5,6 +5,7 @@ the entry true.
 """
 
 from chain.keys import key_id
+from chain.limits import INTEGER_MAX
 from ledger.bodies import (
     AccountClose,
     AccountOpen,
@@ -120,7 +121,9 @@ def account_close(claim: Claim) -> str | None:
         return "balance-left"
     if body.to not in (None, POOL) and body.to not in account.kin:
         return "not-kin"
-    return None
+    heirs = () if body.to is None else (POOL, body.to)
+    is_too_much = any(claim.state.accounts[heir].balance + account.balance > INTEGER_MAX for heir in heirs)
+    return "balance-left" if is_too_much else None
 
 
 def close_account(claim: Claim, books: Books) -> None:

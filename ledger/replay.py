@@ -59,9 +59,16 @@ class Replay:
         last = self._last_signers
         if last is not None and last[0] == entry.by and last[1] == entry.beside and last[2] == entry.at:
             return last[3]
+        self._last_signers = None
         signers = self._signers(entry)
-        self._last_signers = None if signers is None else (entry.by, entry.beside, entry.at, signers)
+        if signers is not None and self._are_all_granted(signers):
+            self._last_signers = (entry.by, entry.beside, entry.at, signers)
         return signers
+
+    def _are_all_granted(self, signers: Signers) -> bool:
+        """Whether all stand on the roster: a key that an entry brings in counts for no other until that one is true."""
+        _time, author, beside = signers
+        return all(key.id in self.state.roster.keys for key in (author, *beside))
 
     def _signers(self, entry: Statement[Any]) -> Signers | None:
         time, keys = self.state.log_time(entry.at), self.state.roster.keys

@@ -50,10 +50,18 @@ class Roster(msgspec.Struct):
 
     keys: dict[str, Key] = msgspec.field(default_factory=dict)
     node: str = ""
+    of_person: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    """The ids of each person's keys."""
 
     def add(self, key: Key) -> None:
         """Enter a key. The caller has made sure that its id is new."""
         self.keys[key.id] = key
+        self.of_person.setdefault(key.person, []).append(key.id)
+
+    def has_role(self, person: str, role: str, time: Time) -> bool:
+        """Whether a key of that person's counts in that role at that log time."""
+        keys = (self.keys[key_id] for key_id in self.of_person.get(person, ()))
+        return any(key.role == role and key.counts_at(time) for key in keys)
 
     def persons(self, role: str, time: Time) -> set[str]:
         """The people who hold a key of that role at that log time."""

@@ -109,9 +109,9 @@ def for_coupons(claim: Claim) -> str | None:
     outcome = two_authorities(claim)
     if outcome == NOT_ALLOWED:
         return outcome
-    clerks = {key.person for key in claim.state.roster.keys.values() if key.role == CLERK and key.counts_at(claim.time)}
-    signers = (claim.author, *claim.beside)
-    return NOT_ALLOWED if any(key.role == CLERK or key.person in clerks for key in signers) else outcome
+    roster, time = claim.state.roster, claim.time
+    is_clerk = any(roster.has_role(key.person, CLERK, time) for key in (claim.author, *claim.beside))
+    return NOT_ALLOWED if is_clerk else outcome
 
 
 def member_or_authority(claim: Claim) -> str | None:

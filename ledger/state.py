@@ -223,6 +223,7 @@ class State(msgspec.Struct, kw_only=True):
     """Open disputes by the index of the service."""
     coupon_books: dict[int, CouponBook] = msgspec.field(default_factory=dict)
     """By the index of the entry that issued them."""
+    coupon_roots: set[bytes] = msgspec.field(default_factory=set)
     cases: dict[int, Case] = msgspec.field(default_factory=dict)
     sanctions: dict[int, Measure] = msgspec.field(default_factory=dict)
     """Those in force."""
@@ -386,7 +387,7 @@ class Books:
         return (self._leaves[position], self._tree.path(position)) if position < len(self._leaves) else None
 
 
-FORM = b"huzhu/state/v2\n"
+FORM = b"huzhu/state/v3\n"
 """Before a state's bytes. Another one with every change of what a state counts: what an older program has counted lacks
 something from the first entry on, and is replayed anew."""
 

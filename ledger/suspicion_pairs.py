@@ -1,6 +1,5 @@
 """Suspicions about people who serve each other: ``reciprocal`` (two) and ``ring`` (three to five) (RULES §6)."""
 
-from bisect import bisect_left
 from collections.abc import Iterator
 
 from ledger.suspicion_clock import LONG_AGO, SuspicionClock
@@ -16,6 +15,10 @@ RING_WIDTH = 16
 RING_STEPS = 512
 """So many steps a search goes: a dense web of mutual help is no ring, and an audit must end."""
 
+SPARE_MAX, SPARE_EACH, STEP_COST = 65_536, 256, 16
+"""Searches may look at so many services at first and at most, and at so many more for each service that is asked about;
+a step costs as much as some of them. Ordinary logs need next to none of it; a hostile one must not hold up an audit."""
+
 QUIET_KEPT = 10_000
 """So many pairs and rings are remembered as named; then the one named longest ago is forgotten."""
 
@@ -30,18 +33,21 @@ class Pairs:
         self._clock, self._found, self._providers = clock, found, providers
         self._quiet_until: dict[tuple[str, ...], int] = {}
         """Pairs and rings that were named, smallest number first: a service that starts earlier renews nothing."""
+        self._spare = SPARE_MAX
 
     def look(self, provider: str, served: Recipient, start: int) -> None:
         """``provider`` gave a service to somebody who has ever served too."""
         recipient, count = served.number, self._clock.parameters.reciprocal_count
-        if self._providers[provider].count_for(served, *self._window(start)) < count:
+        self._spare = min(SPARE_MAX, self._spare + SPARE_EACH)
+        given_count = self._providers[provider].count_for(served, *self._window(start))
+        if given_count < count:
             return
-        given = self._around(provider, start)[recipient]
-        taken = self._around(recipient, start).get(provider, [])
         pair = (min(provider, recipient), max(provider, recipient))
-        if len(taken) >= count and start >= self._quiet_until.get(pair, LONG_AGO):
-            self._name_pair(provider, recipient, pair, common_window(given, taken, start, self._clock.pair_span, count))
-        if len(given) == count:
+        if start >= self._quiet_until.get(pair, LONG_AGO):
+            given, taken = self._around(provider, start)[recipient], self._around(recipient, start).get(provider, [])
+            window = common_window(given, taken, start, self._clock.pair_span, count)
+            self._name_pair(provider, recipient, pair, window)
+        if given_count == count:
             self._look_for_rings(provider, recipient, start)
 
     def _around(self, number: str, start: int) -> dict[str, Services]:
@@ -79,16 +85,22 @@ class Pairs:
             if start < self._quiet_until.get(ring, LONG_AGO):
                 continue
             steps = zip(ring, ring[1:] + ring[:1], strict=True)
-            entries = self._silence(ring, [each for one, other in steps for each in served[one][other]])
+            services = [each for one, other in steps for each in served[one][other]]
+            self._spare -= len(services)
+            entries = self._silence(ring, services)
             times, days = parameters.reciprocal_count, parameters.reciprocal_days
             self._found.add(RING, ring[0], entries, times=times, days=days, ring=" ".join(ring))
 
     def _search(self, first: str, second: str, start: int, served: Served) -> Iterator[tuple[str, ...]]:
-        """Rings through the two, depth first, smallest numbers first; ``served`` gets who served whom often."""
+        """Rings through the two, depth first, smallest numbers first; ``served`` gets who served whom often.
+
+        It ends early where nothing is spare any more.
+        """
         served[first] = self._often(first, start)
         paths: list[tuple[str, ...]] = [(first, second)]
         for _ in range(RING_STEPS):
-            if not paths:
+            self._spare -= STEP_COST
+            if not paths or self._spare <= 0:
                 return
             path = paths.pop()
             last = path[-1]
@@ -103,8 +115,9 @@ class Pairs:
     def _often(self, number: str, start: int) -> dict[str, Services]:
         """Whom the provider served at least ``reciprocal_count`` times around ``start``, and who ever served."""
         count, providers = self._clock.parameters.reciprocal_count, self._providers
-        around = self._around(number, start).items()
-        return {each: services for each, services in around if len(services) >= count and each in providers}
+        around = self._around(number, start)
+        self._spare -= sum(map(len, around.values()))
+        return {each: found for each, found in around.items() if len(found) >= count and each in providers}
 
 
 def common_window(
@@ -114,9 +127,14 @@ def common_window(
 
     A window is all times over e − span up to e; of several, the one with the smallest e. Both sides rise.
     """
+    sides = given, taken
+    lows, highs = [0, 0], [0, 0]
     for end in sorted({each for each, _ in given + taken if each >= start}):
-        low, high = (end - span + 1,), (end + 1,)
-        sides = [side[bisect_left(side, low) : bisect_left(side, high)] for side in (given, taken)]
-        if min(map(len, sides)) >= count:
-            return sides[0], sides[1]
+        for side, services in enumerate(sides):
+            while highs[side] < len(services) and services[highs[side]][0] <= end:
+                highs[side] += 1
+            while lows[side] < highs[side] and services[lows[side]][0] <= end - span:
+                lows[side] += 1
+        if min(highs[0] - lows[0], highs[1] - lows[1]) >= count:
+            return given[lows[0] : highs[0]], taken[lows[1] : highs[1]]
     return None

@@ -17,6 +17,7 @@ from collections import Counter
 
 from chain.fields import Time
 from ledger.bodies import Service
+from ledger.roster import Key
 from ledger.signing import Claim
 from ledger.state import State
 from ledger.suspicion_clock import DAY_SECONDS, EPOCH, LATE_DAYS, SuspicionClock
@@ -39,6 +40,9 @@ __all__ = ["Suspicion", "Watch"]
 
 WHOLE_HOURS_RUN = 30
 """So many services in a row of whole hours: real visits are not all of them, a made-up list is."""
+
+BURST_TIMES = 2
+"""So many times what the same recorder ever entered late at once: who enters a week each Monday does as always."""
 
 BURST_MIN = 50
 """So many late services at one moment: more than the sheet of an ordinary day."""
@@ -66,6 +70,11 @@ class Watch:
         """All who ever served."""
         self._recipients: dict[str, Recipient] = {}
         """All who were ever served."""
+        self._author: Key | None = None
+        self._since: dict[str, Time] = {}
+        """By person who ever authored a service: the moment of the first one."""
+        self._habits: dict[str, int] = {}
+        """By recorder: the most late services of an earlier moment."""
         self._late: dict[str, list[int]] = {}
         """By recorder, of this moment: how many late services, then the indexes of the last ones."""
         self._pairs = Pairs(self._clock, self._list, self._providers)
@@ -102,6 +111,9 @@ class Watch:
         """Runs for every service of an audit: what is ordinary passes without a call."""
         if claim.time != self._time or claim.state.parameters is not self._clock.parameters:
             self._move_to(claim.time, claim.state)
+        if claim.author is not self._author:
+            self._author = claim.author
+            self._since.setdefault(claim.author.person, claim.time)
         body: Service = claim.entry.body
         index, clock = claim.index, self._clock
         span = body.start - EPOCH
@@ -179,10 +191,12 @@ class Watch:
             del late[1]
 
     def _end_moment(self) -> None:
-        """Judge the late services of the moment that is over."""
+        """Judge the late services of the moment that is over, by what the same recorder did before."""
         for recorder, (count, *indexes) in self._late.items():
-            if count >= BURST_MIN:
+            habit = self._habits.get(recorder, 0)
+            if count >= max(BURST_MIN, BURST_TIMES * habit) and self._since[recorder] != self._time:
                 self._list.add(BURST, recorder, indexes, count=count, days=LATE_DAYS)
+            self._habits[recorder] = max(habit, count)
         self._late.clear()
 
     def _sweep(self) -> None:

@@ -5,6 +5,7 @@ in the state itself, so that any two can be true together; the few that cannot a
 """
 
 import datetime
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
@@ -257,6 +258,7 @@ def after_the_first_day(case: Case) -> None:
 OF_ONE: tuple[tuple[str, Break], ...] = (("no-genesis", no_log), ("stale", old))
 ALWAYS = (("needs-second", alone), *OF_ONE)
 STAFF_ARE_KIN = ("self-dealing", staff_are_kin)
+PAYER_IS_FULL = person("li", balance=INTEGER_MAX)
 
 Ladder = tuple[list[str], Plain, list[tuple[str, Break]]]
 
@@ -485,6 +487,7 @@ LADDERS: dict[str, Ladder] = {
             STAFF_ARE_KIN,
             ("not-reversible", body(index=DISPUTE)),
             ("already-reversed", reversed_before),
+            ("no-balance", PAYER_IS_FULL),
         ],
     ),
     "dispute": (
@@ -510,12 +513,19 @@ LADDERS: dict[str, Ladder] = {
             STAFF_ARE_KIN,
             ("no-dispute", body(index=SERVICE)),
             ("already-resolved", lambda case: case.state.objections.clear()),
+            ("no-balance", PAYER_IS_FULL),
         ],
     ),
     "coupon_issue": (
         ["a1", "a2"],
         {"account": number_of("li"), "count": 4, "minutes_max": 60, "root": SHEET_HASH},
-        [("not-allowed", author("m1")), *ALWAYS, STAFF_ARE_KIN, ("no-account", off_the_log("li"))],
+        [
+            ("not-allowed", author("m1")),
+            *ALWAYS,
+            STAFF_ARE_KIN,
+            ("no-account", off_the_log("li")),
+            ("coupon-used", lambda case: case.state.coupon_roots.add(b64decode(SHEET_HASH))),
+        ],
     ),
     "institution": (
         ["m1", "m2"],

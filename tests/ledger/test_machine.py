@@ -38,8 +38,6 @@ OVERDRAFT, DAY_MAX, DISPUTE_DAYS = 30, 150, 5
 LOCAL = datetime.timedelta(hours=8)
 
 COUPONS, COUPON_MINUTES = 3, 45
-SECRETS = coupon_secrets("b1", COUPONS)
-LEVELS = levels_of([leaf_hash(secret) for secret in SECRETS])
 FUND, PURPOSE = "fund-canteen", "meals"
 
 names, minutes, picks = st.sampled_from(PEOPLE), st.integers(1, 90), st.integers(0, 10_000)
@@ -248,6 +246,7 @@ class NodeMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.village, self.model = Village(), Model()
+        self.printed: dict[int, list[bytes]] = {}
 
     @initialize(rich=st.integers(0, len(PEOPLE)), posting_days=st.integers(0, 2), ceiling=st.sampled_from([0, 120]))
     def found(self, rich: int, posting_days: int, ceiling: int) -> None:
@@ -312,9 +311,13 @@ class NodeMachine(RuleBasedStateMachine):
 
     @rule()
     def coupon_issue(self) -> None:
+        secrets = coupon_secrets(f"b{len(self.printed)}", COUPONS)
         body = {"account": number_of("li"), "count": COUPONS, "minutes_max": COUPON_MINUTES}
-        self.submit("coupon_issue", body | {"root": b64(book_root(SECRETS))}, "a1", "a2", expected=OK)
+        body["root"] = b64(book_root(secrets))
+        self.submit("coupon_issue", body, "a1", "a2", expected=OK)
+        self.printed[self.village.last_index] = secrets
         self.model.books[self.village.last_index] = set()
+        self.submit("coupon_issue", body, "a1", "a2", expected="coupon-used")
 
     @precondition(lambda self: self.model.books)
     @rule(who=coupon_services, amount=minutes, pick=picks, index=st.integers(0, COUPONS))
@@ -322,8 +325,9 @@ class NodeMachine(RuleBasedStateMachine):
         """``COUPONS`` is the index of a coupon that the book does not have."""
         body, note = self.a_service(who, amount, "coupon")
         book, real = self.some_index(pick, list(self.model.books)), index % COUPONS
-        path = [b64(hashed) for hashed in path_in(LEVELS, real)]
-        body["evidence"] = {"class": "coupon", "book": book, "index": index, "path": path, "secret": b64(SECRETS[real])}
+        secrets = self.printed.get(book) or coupon_secrets("of no book", COUPONS)
+        path = [b64(hashed) for hashed in path_in(levels_of([leaf_hash(secret) for secret in secrets]), real)]
+        body["evidence"] = {"class": "coupon", "book": book, "index": index, "path": path, "secret": b64(secrets[real])}
         expected = self.model.judge_service(note)
         if expected == OK:
             expected = self.model.judge_coupon(book, index, note)

@@ -62,7 +62,7 @@ def test_other_bytes_are_no_state(raw: bytes) -> None:
 
 def test_a_state_of_an_older_program_is_counted_anew() -> None:
     """One that did not count hours by month and provider would be believed to have counted none."""
-    older = freeze(State()).replace(b"huzhu/state/v2\n", b"huzhu/state/v1\n")
+    older = freeze(State()).replace(b"huzhu/state/v3\n", b"huzhu/state/v2\n")
     assert thaw(FORM + b"\x80") == State()
     for raw in (older, older.partition(b"\n")[2]):
         with pytest.raises(msgspec.DecodeError):
@@ -77,7 +77,7 @@ def test_the_form_has_these_fields() -> None:
     named = [f"{struct.__name__}.{name}" for struct in structs for name in struct.__struct_fields__]
     digest = hashlib.sha256("\n".join(named).encode()).hexdigest()
 
-    assert (FORM, digest[:16]) == (b"huzhu/state/v2\n", "f1e5a1cf0cee54e5")
+    assert (FORM, digest[:16]) == (b"huzhu/state/v3\n", "2f99acdcfb096e77")
 
 
 def test_a_frozen_state_that_is_cut_off_is_refused() -> None:

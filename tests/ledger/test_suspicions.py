@@ -314,6 +314,36 @@ def test_burst_is_many_late_ones_at_one_moment(count: int, days: int, is_named: 
     assert not is_named or log.watch.suspicions[0].values["count"] == count
 
 
+def dump(log: Log, day: int, count: int = 60, days: int = 4) -> None:
+    """So many services of some days before, recorded at one moment."""
+    for each in range(count):
+        log.serve(f"9{each:07d}", CLARA, local(day - days), 5, at=local(day, 18))
+
+
+def test_burst_is_not_what_a_recorder_does_every_week() -> None:
+    log = Log()
+    for week in range(8):
+        dump(log, 20 + 7 * week, count=60 + 5 * week)
+    assert log.named() == []
+
+
+def test_burst_is_twice_as_many_as_ever_before() -> None:
+    log = Log()
+    dump(log, 20, 55)
+    dump(log, 27, 109)
+    dump(log, 34, 219)
+    assert [suspicion.values["count"] for suspicion in log.end()] == [219]
+
+
+@pytest.mark.parametrize("spare", [suspicion_pairs.SPARE_MAX, 0])
+def test_a_search_for_rings_ends_when_nothing_is_spare(spare: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspicion_pairs, "SPARE_MAX", spare)
+    log = Log(reciprocal_count=1)
+    for day, (provider, recipient) in enumerate(((ANNE, BEN), (BEN, CLARA), (CLARA, ANNE))):
+        log.serve(provider, recipient, local(day))
+    assert [code for code, _account, _entries in log.named()] == (["ring"] if spare else [])
+
+
 def month(log: Log, papers: int, signed: int, others: int, others_paper: int) -> list[int]:
     """A month of a clerk who is fond of paper and an aide who is less; the entries of the clerk on paper."""
     by_aide = [PAPER] * others_paper + [SIGNED] * (others - others_paper)
