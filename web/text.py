@@ -1,6 +1,7 @@
 """Sentences for people: why something was refused, and how hours, dates and kinds are written."""
 
 import datetime
+import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from gettext import gettext as _
@@ -220,8 +221,28 @@ def sentence(outcome: str, detail: str = "") -> str:
     if known is None:
         return detail or outcome
     if detail and outcome.startswith("entry."):
-        return _("{sentence} ({detail})").format(sentence=_(known), detail=detail)
+        return _("{sentence} ({detail})").format(sentence=_(known), detail=_told(detail))
     return _(known)
+
+
+FLAWS = (
+    (r"Expected `str` of length >= 1 - at `\$\.body\.(?P<field>[a-z_.]+)`", marked("{field} is empty")),
+    (
+        r"Expected `str` of length <= (?P<most>\d+) - at `\$\.body\.(?P<field>[a-z_.]+)`",
+        marked("{field} has more than {most} characters"),
+    ),
+    (r"it holds a control character", marked("a line break or another control character stands in a text")),
+    (r"it holds an integer of 2\^53 or more", marked("a number is too large")),
+)
+"""What the format says of texts and numbers that people type; of anything else the detail stays as it is."""
+
+
+def _told(detail: str) -> str:
+    for pattern, text in FLAWS:
+        found = re.fullmatch(pattern, detail)
+        if found is not None:
+            return _(text).format(**found.groupdict())
+    return detail
 
 
 def named(words: Mapping[str, str], code: str) -> str:
