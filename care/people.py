@@ -14,6 +14,9 @@ there. So no account stands on the log whose dossier is lost, and no dossier sta
 is left (VACUUM, since pages that were once divided may hold copies), and the journal, which held the old pages, is
 overwritten and removed. ``cleaning.due`` is set in the transaction that deletes: where a crash comes before the rest is
 done, the next opening does it. What a disk keeps in blocks that no file owns, and what backups hold, is not in reach.
+
+*One file, one key.* Whoever opens a new file first leaves a mark in it that the people key made; with another key it is
+not opened. A link is followed first, as SQLite does: its journal lies beside the file itself.
 """
 
 import os
@@ -59,8 +62,17 @@ def _dossiers(database: Database) -> None:
     run("INSERT INTO cleaning(due) VALUES(0)")
 
 
+@migrations(name="0002-owner")
+def _owner(database: Database) -> None:
+    database.conn.execute("CREATE TABLE owner(mark BLOB NOT NULL)")
+
+
 class PeopleError(CareError):
     """The database is missing, damaged, locked or cannot be written. The text says what to do."""
+
+
+class TracesError(PeopleError):
+    """What was deleted is deleted, but traces of it are left until the next opening has cleaned them away."""
 
 
 class Look(NamedTuple):
@@ -85,6 +97,7 @@ def create_people(path: Path) -> None:
         path.touch(FILE_MODE, exist_ok=False)
     except OSError as error:
         raise PeopleError(_("{path} cannot be made: {error}").format(path=path, error=error.strerror)) from error
+    path = path.resolve()
     with _explained(path), closing(_connect(path)) as connection:
         migrations.apply(Database(connection))
         connection.execute(f"PRAGMA user_version={USER_VERSION}")
@@ -99,7 +112,9 @@ class People:
         """Opens what is there; raises PeopleError. Cleans up where a crash came before that was done."""
         if not path.is_file():
             raise PeopleError(_("{path} is missing; restore it from a backup").format(path=path))
-        self._path = path
+        self._path = path = path.resolve()
+        self.has_cleaned = False
+        """Whether it found traces of an earlier erasure, and cleaned them away."""
         self._vault = Vault(secret)
         with _explained(path):
             self._connection = _connect(path)
@@ -120,8 +135,21 @@ class People:
             raise PeopleError(text.format(path=self._path, version=version, known=USER_VERSION))
         with _explained(self._path):
             migrations.apply(Database(self._connection))
+        self._check_owner()
         if self._row("SELECT max(due) FROM cleaning") != (0,):
             self._clean()
+            self.has_cleaned = True
+
+    def _check_owner(self) -> None:
+        """Raise PeopleError where another key made the file; mark one that has no mark, if what it holds opens."""
+        marks = self._rows("SELECT CASE WHEN length(mark)<=? THEN mark END FROM owner", SEALED_MAX_BYTES)
+        if not marks:
+            next(self.dossiers(), None)
+            with self._transaction():
+                self._run("INSERT INTO owner(mark) VALUES(?)", self._vault.lock_mark())
+        elif not all(isinstance(mark, bytes) and self._vault.is_mark(mark) for (mark,) in marks):
+            text = _("{path} is of another home, or people.pem is not its key; restore both from one backup")
+            raise PeopleError(text.format(path=self._path))
 
     def close(self) -> None:
         """Let go of the file; no journal with old pages stays beside it."""
@@ -206,7 +234,8 @@ class People:
         """Destroy key, salt and dossier of a person, and why others looked; False where no dossier is kept.
 
         That there was one, when it was erased and who had looked stays, by account and key ids. When this returns, no
-        file holds anything by which the dossier could be read or its hash be confirmed.
+        file holds anything by which the dossier could be read or its hash be confirmed. Raises TracesError where it is
+        destroyed, but may be in the file's unused places still; the next opening goes on.
         """
         with self._transaction():
             count = self._run("DELETE FROM dossier WHERE account=?", account).rowcount
@@ -216,7 +245,11 @@ class People:
                 self._run(sql, account, format_time(time), " ".join(keys))
                 self._run("UPDATE cleaning SET due=1")
         if count:
-            self._clean()
+            try:
+                self._clean()
+            except TracesError as error:
+                text = _("the dossier of account {number} is erased, but {traces}")
+                raise TracesError(text.format(number=account, traces=error)) from error
         return bool(count)
 
     def erasures(self, account: str) -> list[Erasure]:
@@ -258,12 +291,19 @@ class People:
             raise self._damage() from error
 
     def _clean(self) -> None:
-        """Leave no trace of deleted rows in the file, nor beside it. May be done again after a crash."""
-        with _explained(self._path):
-            self._run("VACUUM")
+        """Leave no trace of deleted rows in the file, nor beside it; or TracesError. May be done again."""
+        try:
+            with _explained(self._path):
+                self._run("VACUUM")
             _scrub_journal(self._path)
-        with self._transaction():
-            self._run("UPDATE cleaning SET due=0")
+            with self._transaction():
+                self._run("UPDATE cleaning SET due=0")
+        except PeopleError as error:
+            text = _(
+                "traces of what was erased are left in {path} until its disk has space and the command is run again "
+                "({error})"
+            )
+            raise TracesError(text.format(path=self._path, error=error.__cause__)) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -28,7 +28,7 @@ WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES
 SEALED_MAX_BYTES = NONCE_BYTES + SALT_BYTES + DOSSIER_MAX_BYTES + TAG_BYTES
 WRAPPING = b"huzhu/people/v1"
 """What the wrapping key is derived for."""
-DOSSIER, KEY, NOTE = b"dossier", b"key", b"note"
+DOSSIER, KEY, NOTE, FILE = b"dossier", b"key", b"note", b"file"
 """What a box holds, as its associated data say."""
 
 
@@ -88,6 +88,17 @@ class Vault:
     def unlock_note(self, account: str, box: bytes) -> str:
         """The line again; raises VaultError."""
         return _open(self._wrapping, box, _bound(NOTE, account, 0)).decode()
+
+    def lock_mark(self) -> bytes:
+        """An empty box, by which a file is known as this key's."""
+        return _seal(self._wrapping, b"", _bound(FILE, "", 0))
+
+    def is_mark(self, box: bytes) -> bool:
+        """Whether the box was made by ``lock_mark`` under this key."""
+        try:
+            return _open(self._wrapping, box, _bound(FILE, "", 0)) == b""
+        except VaultError:
+            return False
 
 
 def _bound(what: bytes, account: str, version: int) -> bytes:

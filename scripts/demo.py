@@ -191,9 +191,20 @@ def begin_town(at: str) -> tuple[str, list[str | Path]]:
     return vkey, [word for file in files for word in ("--key-file", file)]
 
 
+def said(chinese: str, english: str) -> str:
+    """What a person types, in the reader's language."""
+    return chinese if LANGUAGE == CHINESE else english
+
+
+def next_index() -> str:
+    """The number that the next entry will have."""
+    return str(told("verify", HOME)["ledgers"][0]["size"])
+
+
 def use_coupon(volunteer: str, elder: str, officials: Sequence[str | Path]) -> None:
     """A book is printed, one coupon is used, and then once more."""
-    page = FOLDER / "coupons.html"
+    page = KEPT / "coupons.html"
+    page.unlink(missing_ok=True)
     at_noon("coupon", "issue", elder, "--count", "24", "--minutes-max", "120", "-o", page, *officials)
     coupon = re.findall(r"HZ1:[^/]+", page.read_text(encoding="utf-8"))[6].replace("<br>", "").removesuffix("<")
     service = ["--coupon", "-", "--category", "assistance", "--date", TODAY, "--paid-by", "issue"]
@@ -204,9 +215,9 @@ def use_coupon(volunteer: str, elder: str, officials: Sequence[str | Path]) -> N
 def object_to(volunteer: str) -> None:
     """The volunteer's latest service is objected to, and taken back."""
     line = [line for line in told("statement", volunteer)["lines"] if line["kind"] == "service"][-1]
-    at_noon("dispute", str(line["index"]), line["other"], "--ground", "那天没有人来")
-    dispute = str(told("verify", HOME)["ledgers"][0]["size"] - 1)
-    at_noon("resolve", dispute, "upheld", "--reason", "邻居证实")
+    dispute = next_index()
+    at_noon("dispute", str(line["index"]), line["other"], "--ground", said("那天没有人来", "nobody came that day"))
+    at_noon("resolve", dispute, "upheld", "--reason", said("邻居证实", "neighbours confirm it"))
     huzhu("statement", volunteer, shown=4, tail=True)
 
 
@@ -216,10 +227,10 @@ def look_into(elder: str, officials: Sequence[str | Path]) -> None:
     account = suspicion["account"]
     entries = [word for index in suspicion["entries"] for word in ("--entry", str(index))]
     say("case")
-    opened = told("case", "open", account, "--suspicion", suspicion["code"], *entries, *AT_NOON)
-    case = str(opened["index"])
-    at_noon("case", "step", case, "hear", "--note", "本人说不清楚")
-    at_noon("case", "close", case, "upheld", "--note", "两处服务时间重叠")
+    case = next_index()
+    at_noon("case", "open", account, "--suspicion", suspicion["code"], *entries)
+    at_noon("case", "step", case, "hear", "--note", said("本人说不清楚", "cannot explain it"))
+    at_noon("case", "close", case, "upheld", "--note", said("两处服务时间重叠", "in two places at once"))
     at_noon("sanction", "impose", account, "suspend", "--case", case, "--until", "2027-04-30", *officials)
     huzhu("case", "show", case)
     paper = FOLDER / "paper.jpg"
@@ -233,13 +244,14 @@ def move_money() -> None:
     voucher = FOLDER / "voucher.jpg"
     voucher.write_bytes(b"a scanned voucher")
     vouched = ["--voucher", voucher]
-    at_noon("fund", "open", "meals", "--purpose", "meals", "--title", "助餐资金")
+    at_noon("fund", "open", "meals", "--purpose", "meals", "--title", said("助餐资金", "meals"))
     received = {"government": "20000", "collective": "6000", "society": "3500", "individual": "500.50"}
     for source, yuan in received.items():
-        ask("fund", "receive", "meals", yuan, "--source", source, *vouched, *AT_NOON)
-    for payee, yuan in (("村食堂", "12800"), ("粮油店", "2600.40")):
-        ask("fund", "spend", "meals", yuan, "--purpose", "meals", "--payee", payee, *vouched, *AT_NOON)
-    at_noon("fund", "spend", "meals", "900", "--purpose", "banquet", "--payee", "饭店", *vouched, status=1)
+        at_noon("fund", "receive", "meals", yuan, "--source", source, *vouched)
+    for payee, yuan in ((said("村食堂", "canteen"), "12800"), (said("粮油店", "grocer"), "2600.40")):
+        at_noon("fund", "spend", "meals", yuan, "--purpose", "meals", "--payee", payee, *vouched)
+    feast = ("--purpose", "banquet", "--payee", said("饭店", "restaurant"))
+    at_noon("fund", "spend", "meals", "900", *feast, *vouched, status=1)
     huzhu("fund", "show", "meals")
 
 
@@ -300,7 +312,7 @@ def main() -> None:
     say("fund")
     move_money()
     say("erase")
-    huzhu("person", "show", elders[2], "--reason", "核对住址", tail=True)
+    huzhu("person", "show", elders[2], "--reason", said("核对住址", "to check the address"), tail=True)
     huzhu("person", "erase", elders[2], "--yes", *AT_NOON)
     huzhu("person", "show", elders[2], tail=True)
     at_noon("seal")

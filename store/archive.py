@@ -146,7 +146,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     identity = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if identity != APPLICATION_ID:
-        raise StoreError(_("{path} is a database, but not an archive of ledgers").format(path=path))
+        raise StoreError(_("{path} is no archive of a ledger").format(path=path))
     if version != USER_VERSION:
         text = _("{path} is an archive of version {version}; this program reads version {known}")
         raise StoreError(text.format(path=path, version=version, known=USER_VERSION))
@@ -193,5 +193,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise StoreError(_("{path} is no archive of a ledger").format(path=path)) from error
         text = _("{path} cannot be read as an archive: {error}")
         raise StoreError(text.format(path=path, error=ascii(str(error)[:200])[1:-1])) from error

@@ -92,7 +92,7 @@ def stack(title: str, points: Points, label: Label) -> Markup:
         width = WIDTH * max(value, 0) / whole if whole else 0
         parts += _filled(title, number, Place(x, BAR_TOP, width, 2 * BAR_HEIGHT))
         if width >= WIDTH / 12:
-            parts.append(_on(number, x + width / 2, f"{100 * value / whole:.0f}%"))
+            parts.append(_on(number, x + width / 2, f"{1000 * value // whole / 10:.1f} %"))
         x += width
     if not whole:
         parts.append(Place(0, BAR_TOP, WIDTH, 2 * BAR_HEIGHT).rect(EMPTY))
@@ -178,7 +178,7 @@ def _text(x: float, y: float, text: str, anchor: str = "start", size: float = SI
 def _on(number: int, x: float, text: str) -> str:
     """Written on a coloured box."""
     fill = WHITE if number % len(COLOURS) in DARK else INK
-    box = Place(x - 19, BAR_TOP + 7, 38, 17).rect(COLOURS[number % len(COLOURS)])
+    box = Place(x - 26, BAR_TOP + 7, 52, 17).rect(COLOURS[number % len(COLOURS)])
     return box + _text(x, BAR_TOP + 20, text, "middle", SIZE, fill)
 
 

@@ -1,12 +1,14 @@
 """Commands about cases: from a suspicion to what two people decide, what is imposed for it, and the public list."""
 
 import datetime
+from collections import Counter
 from collections.abc import Iterable
 from gettext import gettext as _
 from typing import Any, Literal
 
 import click
 
+from chain.fields import Time
 from ledger.bodies import Appeal, CaseClose, CaseOpen, CaseStep, Sanction, SanctionLift
 from ledger.roster import AUTHORITY, MEMBER
 from ledger.signing import NEEDS_SECOND
@@ -23,12 +25,13 @@ from web.command import (
     option,
     pass_session,
 )
-from web.daysheet import parse_account, parse_code, parse_date
+from web.daysheet import parse_account, parse_code, parse_date, parse_words
 from web.desk import DeskNode, refusal
 from web.findings import SUSPICIONS
-from web.history import Past, StandingMeasure, case_history, measures_in_force, past
+from web.history import Past, StandingMeasure, case_history, measures_in_force, past, past_of
 from web.i18n import marked
 from web.keyring import Pair, Plan
+from web.problems import DeskError
 from web.session import Session, known_index, now, say
 from web.telling import entry_lines
 from web.text import CASE_OUTCOMES, MEASURES, columns, named, named_kind, printable
@@ -37,6 +40,7 @@ ACCOUNT = Cell("ACCOUNT", parse_account)
 CODE = Cell("CODE", parse_code)
 DATE = Cell("DATE", parse_date)
 INDEX = Number(min=0)
+WORDS = Cell("TEXT", parse_words)
 LISTED = "list"
 
 NOTE_HELP = marked("What there is to say; everybody can read it, so it names nobody.")
@@ -52,7 +56,7 @@ def case() -> None:
 @argument("account", type=ACCOUNT)
 @option("--suspicion", type=CODE, required=True, help=marked("Which, as `huzhu suspicions` names it; or another code."))
 @option("--entry", "entries", type=INDEX, multiple=True, required=True, help=marked("Entry it rests on; repeatable."))
-@option("--note", help=NOTE_HELP)
+@option("--note", type=WORDS, help=NOTE_HELP)
 @option("--by", metavar="KEY", help=BY_HELP)
 @pass_session
 def case_open(
@@ -73,7 +77,7 @@ def case_open(
 @case.command("step", example="huzhu case step 18 remind --note 已提醒本人", takes=WRITES_ALONE)
 @argument("index", metavar="CASE", type=INDEX)
 @argument("step", type=click.Choice(["remind", "track", "hear"]))
-@option("--note", required=True, help=NOTE_HELP)
+@option("--note", type=WORDS, required=True, help=NOTE_HELP)
 @option("--by", metavar="KEY", help=BY_HELP)
 @pass_session
 def case_step(session: Session, index: int, step: Literal["remind", "track", "hear"], note: str, by: str | None) -> int:
@@ -85,7 +89,7 @@ def case_step(session: Session, index: int, step: Literal["remind", "track", "he
 @case.command("close", example="huzhu case close 18 upheld --note 两处服务时间重叠", takes=WRITES_OF_TWO)
 @argument("index", metavar="CASE", type=INDEX)
 @argument("outcome", type=click.Choice(["cleared", "upheld"]))
-@option("--note", required=True, help=NOTE_HELP)
+@option("--note", type=WORDS, required=True, help=NOTE_HELP)
 @pass_session
 def case_close(session: Session, index: int, outcome: Literal["cleared", "upheld"], note: str) -> int:
     """Decide a case.
@@ -106,7 +110,7 @@ def case_close(session: Session, index: int, outcome: Literal["cleared", "upheld
 
 @case.command("appeal", example="huzhu case appeal 18 --ground 我当天不在村里", takes=WRITES)
 @argument("index", metavar="CASE", type=INDEX)
-@option("--ground", required=True, help=marked("What the person says against it; everybody can read it."))
+@option("--ground", type=WORDS, required=True, help=marked("What the person says against it; everybody can read it."))
 @option(
     "--by",
     metavar="KEY",
@@ -162,6 +166,7 @@ def case_list(session: Session, only_open: bool) -> None:
             for index, found in sorted(node.state.cases.items())
             if not (only_open and found.outcome)
         ]
+        appeals = Counter(each.body.case for each in past_of(node, "appeal"))
     plain = [
         {
             "case": opened.index,
@@ -169,15 +174,15 @@ def case_list(session: Session, only_open: bool) -> None:
             "account": found.account,
             "suspicion": found.suspicion,
             "outcome": found.outcome,
+            "appeals": appeals[opened.index],
         }
         for opened, found in cases
     ]
-    rows = [[_("case"), _("date"), _("account"), _("suspicion"), _("outcome")]]
-    rows += [
-        [str(opened.index), opened.date, found.account, named(SUSPICIONS, found.suspicion), _outcome(found.outcome)]
-        for opened, found in cases
-    ]
-    session.print(plain, columns(rows))
+    rows = [[_("case"), _("date"), _("account"), _("suspicion"), _("outcome"), _("appeals")]]
+    for opened, found in cases:
+        known = (named(SUSPICIONS, found.suspicion), _outcome(found.outcome), str(appeals[opened.index]))
+        rows.append([str(opened.index), opened.date, found.account, *known])
+    session.print(plain, columns(rows, right=(0, 5)))
 
 
 @click.group(cls=Group)
@@ -205,6 +210,9 @@ def sanction_impose(
     """
 
     def body(node: DeskNode) -> Sanction:
+        today = _local_date(node, node.state.log_time(session.at or now()))
+        if until is not None and until < today:
+            raise DeskError(_("--until {until} is past: name {today} or a later day").format(until=until, today=today))
         return Sanction(account=account, case=known_index(node, index), measure=measure, until=until)
 
     return session.write(lambda keyring: keyring.apart_from(account).authorities(), body)
@@ -212,7 +220,7 @@ def sanction_impose(
 
 @sanction.command("lift", example="huzhu sanction lift 20 --reason 整改完成", takes=WRITES)
 @argument("index", metavar="SANCTION", type=INDEX)
-@option("--reason", required=True, help=marked("Why."))
+@option("--reason", type=WORDS, required=True, help=marked("Why."))
 @pass_session
 def sanction_lift(session: Session, index: int, reason: str) -> int:
     """End a sanction.
@@ -270,7 +278,11 @@ def _one(session: Session, by: str | None, plan: Plan) -> Plan:
 
 
 def _today(node: DeskNode) -> datetime.date:
-    return (now() + node.state.utc_offset).date()
+    return _local_date(node, now())
+
+
+def _local_date(node: DeskNode, moment: Time) -> datetime.date:
+    return (moment + node.state.utc_offset).date()
 
 
 def _outcome(outcome: str | None) -> str:
@@ -287,7 +299,7 @@ def _until(measure: StandingMeasure, today: datetime.date) -> str:
 def _past_lines(entries: Iterable[Past]) -> list[str]:
     """Date, number and kind of each, with what it says."""
     rows = [
-        [each.date, str(each.index), named_kind(each.entry.kind), "; ".join(entry_lines(each.entry))]
+        [each.date, str(each.index), named_kind(each.entry.kind), _("; ").join(entry_lines(each.entry))]
         for each in entries
     ]
     return columns(rows, right=(1,))

@@ -4,6 +4,7 @@ A dossier is shown to a clerk or a member: to who opens such a key of this home 
 on disk before it is on the screen.
 """
 
+import unicodedata
 from contextlib import suppress
 from gettext import gettext as _
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import click
 
 from care.dossier import Dossier, plain_dossier
-from care.people import People
+from care.people import NOTE_MAX_BYTES, People
 from chain.fields import format_time
 from web.command import (
     WRITES_OF_TWO,
@@ -31,8 +32,11 @@ from web.daysheet import parse_account
 from web.desk import DeskNode
 from web.dossiers import (
     dossier_lines,
+    kept_dossier,
+    last_hashes,
     matches,
     named_fields,
+    old_copy,
     open_people,
     plain_person,
     write_private,
@@ -43,12 +47,14 @@ from web.keyring import Keyring
 from web.problems import DeskError
 from web.session import Session, is_terminal, now, say
 from web.telling import account_lines
-from web.text import columns, plain_balance
+from web.text import columns, plain_balance, printable
 
 ACCOUNT = Cell("ACCOUNT", parse_account)
 LOOKS = (json_options, signer_options, key_options)
 FOUND_MAX = 50
 FIND_MAX_CHARACTERS = 100
+STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of characters that no reason has: control, direction, halves of characters, ends of lines."""
 REASON = marked("Why you look; it is kept with the record of the look.")
 
 
@@ -62,6 +68,7 @@ def show(session: Session, account: str, ledger: bool, reason: str) -> None:
 
     The dossier is shown to a clerk or a member, by a key of this home, and each look is recorded.
     """
+    check_reason(reason)
     if ledger:
         with session.reading() as node:
             plain, lines = _of_ledger(session, node, account)
@@ -70,7 +77,7 @@ def show(session: Session, account: str, ledger: bool, reason: str) -> None:
             plain, lines = _of_ledger(session, node, account)
             who = looker(session, keyring)
             with open_people(node) as people:
-                more, below = _of_people(people, account, who, reason)
+                more, below = _of_people(node, people, account, who, reason)
         plain, lines = plain | more, [*lines, *below]
     session.print(plain, lines)
 
@@ -85,7 +92,7 @@ def looks(session: Session, account: str) -> None:
         looker(session, keyring)
         with open_people(node) as people:
             found, erased = people.looks(account), people.erasures(account)
-    rows = [[_("time"), _("key"), _("fields"), _("reason")], *(list(look) for look in found)]
+    rows = [[_("time"), _("key"), _("fields"), _("reason")], *(list(map(printable, look)) for look in found)]
     lines = columns(rows)
     lines += [_("erased at {time} by {keys}").format(time=each.time, keys=each.keys) for each in erased]
     session.print(
@@ -105,22 +112,29 @@ def looks(session: Session, account: str) -> None:
 def find(session: Session, text: str | None, reason: str) -> None:
     """Find accounts by a part of the name or the last digits of the phone number.
 
-    Without TEXT it is asked for, so that it stands on no command line. Whoever is found has been looked at.
+    At least four digits stand for a phone number. Without TEXT it is asked for, so that it stands on no command line.
+    Whoever is found has been looked at.
     """
     wanted = (text or click.prompt(_("Name or last digits"), err=True)).strip()
     if not 0 < len(wanted) <= FIND_MAX_CHARACTERS:
         raise DeskError(_("give 1 to {most} characters to look for").format(most=FIND_MAX_CHARACTERS))
+    check_reason(reason)
     with session.writing() as (node, keyring):
         who = looker(session, keyring)
         with open_people(node) as people:
             found = matches(people.dossiers(), wanted, FOUND_MAX)
             is_cut = len(found) > FOUND_MAX
             del found[FOUND_MAX:]
-            people.note_looks([account for account, _dossier in found], now(), who, "name,phone", reason)
+            accounts = [locked.account for locked, _dossier in found]
+            people.note_looks(accounts, now(), who, "name,phone", reason)
+            hashes = last_hashes(node, accounts)
     session.print(
-        [{"account": account, "name": dossier.name, "phone": dossier.phone} for account, dossier in found],
-        [_found_line(account, dossier) for account, dossier in found],
+        [{"account": locked.account, "name": dossier.name, "phone": dossier.phone} for locked, dossier in found],
+        [_found_line(locked.account, dossier) for locked, dossier in found],
     )
+    old = [locked.account for locked, _dossier in found if hashes.get(locked.account) != locked.hash]
+    if old:
+        say(old_copy(old))
     if is_cut:
         say(_("there are more than {most}: give more of the name").format(most=FOUND_MAX))
 
@@ -137,11 +151,12 @@ def export(session: Session, account: str, output: Path, reason: str) -> None:
     ask for it. It counts as a look.
     """
     in_folder(output)
+    check_reason(reason)
     with session.writing() as (node, keyring):
         plain, _lines = _of_ledger(session, node, account)
         who = looker(session, keyring)
         with open_people(node) as people:
-            _note_look(people, account, who, reason)
+            _note_look(node, people, account, who, reason)
             plain |= plain_person(node, people, account)
     write_private(output, plain | {"exported_at": format_time(now())})
     session.print({"account": account, "file": str(output)}, [_("written to {path}").format(path=output)])
@@ -162,12 +177,13 @@ def erase(session: Session, account: str, yes: bool) -> None:
         pair = keyring.together()
         if not yes:
             _confirm(account)
-        time = now()
         with open_people(node) as people:
-            if not people.erase(account, time, [pair.author.id, *(key.id for key in pair.beside)]):
+            is_erased = people.erase(account, now(), [pair.author.id, *(key.id for key in pair.beside)])
+            erasures = people.erasures(account)
+            if not erasures or not (is_erased or people.has_cleaned):
                 raise DeskError(_no_dossier(people, account))
     session.print(
-        {"account": account, "erased_at": format_time(time)},
+        {"account": account, "erased_at": erasures[-1].time},
         [_("the dossier of account {number} is erased: its key and its salt are destroyed").format(number=account)],
     )
     say(
@@ -203,9 +219,17 @@ def _of_ledger(session: Session, node: DeskNode, account: str) -> tuple[dict[str
     return plain_balance(balance) | plain_account(found), account_lines(balance, found)
 
 
-def _of_people(people: People, account: str, who: str, reason: str) -> tuple[dict[str, Any], list[str]]:
+def check_reason(reason: str) -> None:
+    """Raise DeskError where a reason is too long, or has in it what may steer a terminal."""
+    if len(reason.encode()) > NOTE_MAX_BYTES:
+        raise DeskError(_("the reason is too long: at most {most} bytes").format(most=NOTE_MAX_BYTES))
+    if not STEERING.isdisjoint(map(unicodedata.category, reason)):
+        raise DeskError(_("the reason has control characters or line breaks in it: write it on one plain line"))
+
+
+def _of_people(node: DeskNode, people: People, account: str, who: str, reason: str) -> tuple[dict[str, Any], list[str]]:
     """The dossier, as JSON and in lines; the look is recorded when this returns."""
-    dossier = _note_look(people, account, who, reason)
+    dossier = _note_look(node, people, account, who, reason)
     erasures = people.erasures(account)
     plain = {
         "dossier": None if dossier is None else plain_dossier(dossier),
@@ -214,9 +238,9 @@ def _of_people(people: People, account: str, who: str, reason: str) -> tuple[dic
     return plain, [_no_dossier(people, account)] if dossier is None else dossier_lines(dossier)
 
 
-def _note_look(people: People, account: str, who: str, reason: str) -> Dossier | None:
+def _note_look(node: DeskNode, people: People, account: str, who: str, reason: str) -> Dossier | None:
     """A person's dossier, where one is kept, with the look on disk."""
-    found = people.dossier(account)
+    found = kept_dossier(node, people, account)
     if found is None:
         return None
     people.note_looks([account], now(), who, named_fields(found[1]), reason)
@@ -232,8 +256,7 @@ def _no_dossier(people: People, account: str) -> str:
 
 
 def _found_line(account: str, dossier: Dossier) -> str:
-    shown = (character if character.isprintable() else " " for character in f"{dossier.name}  {dossier.phone}")
-    return f"{account}  {''.join(shown)}".rstrip()
+    return f"{account}  {printable(f'{dossier.name}  {dossier.phone}')}".rstrip()
 
 
 def _confirm(account: str) -> None:

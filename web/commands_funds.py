@@ -22,7 +22,7 @@ from web.command import (
     option,
     pass_session,
 )
-from web.daysheet import parse_code
+from web.daysheet import filled, parse_code, parse_words
 from web.history import FundReport, Past, fund_openings, fund_report
 from web.i18n import marked
 from web.keyring import Keyring
@@ -47,6 +47,7 @@ def parse_yuan(cell: str) -> int:
 
 CODE = Cell("CODE", parse_code)
 AMOUNT = Cell("AMOUNT", parse_yuan)
+WORDS = Cell("TEXT", parse_words)
 VOUCHER_HELP = marked("Scan of the voucher; its hash is written, so that the scan can be checked later.")
 
 
@@ -58,7 +59,7 @@ def fund() -> None:
 @fund.command("open", example="huzhu fund open meals --purpose meals --title 助餐资金", takes=WRITES_OF_TWO)
 @argument("code", type=CODE)
 @option("--purpose", type=CODE, required=True, help=marked("What its money may be spent on, and nothing else."))
-@option("--title", required=True, help=marked("What people call it."))
+@option("--title", type=WORDS, required=True, help=marked("What people call it."))
 @pass_session
 def fund_open(session: Session, code: str, purpose: str, title: str) -> int:
     """Open a fund.
@@ -89,7 +90,8 @@ def fund_receive(
 
     AMOUNT is in yuan. Two members sign.
     """
-    return session.write(Keyring.together, FundReceive(fen=fen, fund=code, source=source, voucher=hash_file(voucher)))
+    body = FundReceive(fen=fen, fund=code, source=source, voucher=hash_file(filled(voucher)))
+    return session.write(Keyring.together, body)
 
 
 @fund.command(
@@ -100,7 +102,7 @@ def fund_receive(
 @argument("code", type=CODE)
 @argument("fen", metavar="AMOUNT", type=AMOUNT)
 @option("--purpose", type=CODE, required=True, help=marked("What it was spent on."))
-@option("--payee", required=True, help=marked("Who was paid; everybody can read it."))
+@option("--payee", type=WORDS, required=True, help=marked("Who was paid; everybody can read it."))
 @file_option("--voucher", required=True, help=VOUCHER_HELP)
 @pass_session
 def fund_spend(session: Session, code: str, fen: int, purpose: str, payee: str, voucher: Path) -> int:
@@ -108,7 +110,7 @@ def fund_spend(session: Session, code: str, fen: int, purpose: str, payee: str, 
 
     AMOUNT is in yuan. Two members sign. What goes to another purpose than the fund's is refused.
     """
-    body = FundSpend(fen=fen, fund=code, payee=payee, purpose=purpose, voucher=hash_file(voucher))
+    body = FundSpend(fen=fen, fund=code, payee=payee, purpose=purpose, voucher=hash_file(filled(voucher)))
     return session.write(Keyring.together, body)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import click
 import msgspec
 
-from chain.fields import Time
+from chain.fields import Time, format_time
 from ledger.bodies import (
     Dispute,
     Donate,
@@ -41,6 +41,7 @@ from web.commands_coupons import ask_coupon
 from web.coupons import Coupon, Shelf, coupon_evidence, parse_coupon
 from web.daysheet import (
     PAYERS,
+    filled,
     interval,
     local_midnight,
     parse_account,
@@ -48,13 +49,14 @@ from web.daysheet import (
     parse_clock_or_time,
     parse_code,
     parse_date,
+    parse_words,
 )
 from web.desk import DeskNode
 from web.founding import override, read_overrides
 from web.i18n import marked
 from web.keyring import Keyring, Pair, Plan
 from web.problems import DeskError
-from web.session import Session, known_index
+from web.session import Session, known_index, now
 from web.table import BadRowError, hash_file
 
 ACCOUNT = Cell("ACCOUNT", parse_account)
@@ -64,7 +66,10 @@ CLOCK = Cell("HH:MM", parse_clock)
 MOMENT = Cell("HH:MM|TIME", parse_clock_or_time)
 MINUTES = Number(min=1)
 INDEX = Number(min=0)
+WORDS = Cell("TEXT", parse_words)
 MINUTE = datetime.timedelta(minutes=1)
+STAY_MAX = datetime.timedelta(hours=12)
+"""So long before or after a service's start and end somebody may check in and out: what is farther is a slip."""
 BY_HELP = marked("The person's own key signs, and nobody else: its file, or its id where it is kept here.")
 
 
@@ -85,14 +90,18 @@ BY_HELP = marked("The person's own key signs, and nobody else: its file, or its 
 @option("--paid-by", type=click.Choice(PAYERS), default="recipient", show_default=True, help=marked("Who pays."))
 @file_option("--paper", help=marked("Scan of the signed sheet; its hash is the evidence."))
 @option("--confirm", metavar="KEY", help=marked("The recipient's key signs beside: its file, or its id if kept here."))
-@option("--coupon", metavar="TEXT", help=marked("The coupon that the recipient gave; - reads it from standard input."))
+@option(
+    "--coupon",
+    metavar="TEXT",
+    help=marked("The coupon that was given; - reads it from standard input and keeps it out of the process list."),
+)
 @option("--by", metavar="KEY", help=marked("The volunteer's own key signs in place of clerk and member."))
 @option("--checkin", type=MOMENT, help=marked("When the volunteer came: local time, or a full time in UTC."))
 @option(
     "--checkout", type=MOMENT, help=marked("When the volunteer left; a local time before the start is past midnight.")
 )
 @option("--rating", type=Number(1, 5), help=marked("What the recipient says of it."))
-@option("--group", help=marked("Name of the group that came."))
+@option("--group", type=WORDS, help=marked("Name of the group that came."))
 @pass_session
 def record(
     session: Session,
@@ -112,7 +121,7 @@ def record(
     """
     _check_shown(recipient, paper, confirm, coupon, by, timed=bool(told["checkin"] or told["checkout"]))
     text = None if coupon is None else ask_coupon(coupon)
-    paper_hash = None if paper is None else hash_file(paper)
+    paper_hash = None if paper is None else hash_file(filled(paper))
 
     def plan(keyring: Keyring) -> Pair:
         if paper is not None:
@@ -123,10 +132,10 @@ def record(
     def body(node: DeskNode) -> Service:
         if text is None:
             evidence = Evidence(form="signed") if paper_hash is None else Evidence(form="paper", hash=paper_hash)
-            return _service(node, provider, cast(str, recipient), evidence, **told)
+            return _service(node, session.at, provider, cast(str, recipient), evidence, **told)
         found = _read_coupon(text, node.origin)
         evidence = coupon_evidence(found, node.state, Shelf(session.home))
-        return _service(node, provider, recipient or _owner(node, found), evidence, **told)
+        return _service(node, session.at, provider, recipient or _owner(node, found), evidence, **told)
 
     return session.write(plan, body)
 
@@ -155,7 +164,7 @@ def donate(session: Session, giver: str, minutes: int, by: str | None) -> int:
 @click.command(cls=Command, example="huzhu grant 12345676 60 --reason 重阳节", takes=WRITES)
 @argument("to", type=ACCOUNT)
 @argument("minutes", type=MINUTES)
-@option("--reason", required=True, help=marked("Why."))
+@option("--reason", type=WORDS, required=True, help=marked("Why."))
 @pass_session
 def grant(session: Session, to: str, minutes: int, reason: str) -> int:
     """Give hours of the platform to a person.
@@ -175,12 +184,12 @@ def opening(session: Session, account: str, minutes: int, source: Path) -> int:
 
     Only before the first service.
     """
-    return session.write(Keyring.opening, Opening(account=account, minutes=minutes, source=hash_file(source)))
+    return session.write(Keyring.opening, Opening(account=account, minutes=minutes, source=hash_file(filled(source))))
 
 
 @click.command(cls=Command, example="huzhu reverse 17 --reason 记错了人", takes=WRITES_OF_TWO)
 @argument("index", type=INDEX)
-@option("--reason", required=True, help=marked("Why."))
+@option("--reason", type=WORDS, required=True, help=marked("Why."))
 @pass_session
 def reverse(session: Session, index: int, reason: str) -> int:
     """Take an entry back.
@@ -193,7 +202,7 @@ def reverse(session: Session, index: int, reason: str) -> int:
 @click.command(cls=Command, example="huzhu dispute 17 12345676 --ground 没有来过", takes=WRITES)
 @argument("index", type=INDEX)
 @argument("party", type=ACCOUNT)
-@option("--ground", required=True, help=marked("What is wrong with it."))
+@option("--ground", type=WORDS, required=True, help=marked("What is wrong with it."))
 @option("--by", metavar="KEY", help=BY_HELP)
 @pass_session
 def dispute(session: Session, index: int, party: str, ground: str, by: str | None) -> int:
@@ -211,7 +220,7 @@ def dispute(session: Session, index: int, party: str, ground: str, by: str | Non
 @click.command(cls=Command, example="huzhu resolve 18 upheld --reason 核实", takes=WRITES_OF_NEUTRALS)
 @argument("index", type=INDEX)
 @argument("outcome", type=click.Choice(["upheld", "rejected"]))
-@option("--reason", required=True, help=marked("Why."))
+@option("--reason", type=WORDS, required=True, help=marked("Why."))
 @pass_session
 def resolve(session: Session, index: int, outcome: Literal["upheld", "rejected"], reason: str) -> int:
     """Decide a dispute.
@@ -294,6 +303,7 @@ def _owner(node: DeskNode, coupon: Coupon) -> str:
 
 def _service(
     node: DeskNode,
+    at: Time | None,
     provider: str,
     recipient: str,
     evidence: Evidence,
@@ -311,6 +321,8 @@ def _service(
     opened, closed = interval(start, end)
     came = midnight + checkin * MINUTE if isinstance(checkin, int) else checkin
     left = midnight + interval(start, checkout)[1] if isinstance(checkout, int) else checkout
+    recorded = node.state.log_time(at or now())
+    _check_stay(came, left, (midnight + opened, midnight + closed), recorded)
     account = node.state.accounts.get(provider)
     return Service(
         end=midnight + closed,
@@ -322,6 +334,23 @@ def _service(
         start=midnight + opened,
         **told,
     )
+
+
+def _check_stay(came: Time | None, left: Time | None, served: tuple[Time, Time], recorded: Time) -> None:
+    """Raise DeskError where somebody came or left at a time that is a slip; the ledger's rules do not judge it."""
+    start, end = served
+    if left is not None and left > recorded:
+        text = _("the check-out {time} is after the recorded time {recorded}: look at --date and --checkout")
+        raise DeskError(text.format(time=format_time(left), recorded=format_time(recorded)))
+    if came is not None and left is not None and left < came:
+        text = _("the check-out {left} is before the check-in {came}")
+        raise DeskError(text.format(left=format_time(left), came=format_time(came)))
+    if came is not None and abs(came - start) > STAY_MAX:
+        text = _("the check-in {time} is more than 12 hours away from the start {start}")
+        raise DeskError(text.format(time=format_time(came), start=format_time(start)))
+    if left is not None and abs(left - end) > STAY_MAX:
+        text = _("the check-out {time} is more than 12 hours away from the end {end}")
+        raise DeskError(text.format(time=format_time(left), end=format_time(end)))
 
 
 def _person_or_clerk(session: Session, by: str | None) -> Plan:

@@ -39,7 +39,7 @@ from web.command import (
 )
 from web.daysheet import parse_account, parse_code
 from web.desk import DeskNode, refusal
-from web.dossiers import check_told, keep, open_people, read_dossier
+from web.dossiers import check_told, keep, kept_dossier, open_people, read_dossier
 from web.founding import parse_public_key
 from web.i18n import marked
 from web.keyring import Keyring, Pair, Plan
@@ -236,9 +236,10 @@ def person_open(session: Session, /, account: str | None, institution: bool, **d
 @person.command("update", example="huzhu person update 12345676 --volunteer", takes=WRITES)
 @argument("account", type=ACCOUNT)
 @option("--not-funded", is_flag=True, help=marked("Belongs to no such group any more."))
+@option("--anew", is_flag=True, help=marked("Begin an empty dossier, where the right people.db is lost for good."))
 @described
 @pass_session
-def person_update(session: Session, /, account: str, not_funded: bool, **described: Any) -> int:
+def person_update(session: Session, /, account: str, not_funded: bool, anew: bool, **described: Any) -> int:
     """Describe an account anew.
 
     What is not mentioned stays, but for the household. A text that is empty takes away what is personal. Where that
@@ -248,7 +249,8 @@ def person_update(session: Session, /, account: str, not_funded: bool, **describ
 
     def make(node: DeskNode, people: People) -> tuple[Body, list[Locked]]:
         found = session_account(node, account)
-        hashed, fresh = _change_dossier(people, account, told)
+        kept = None if anew else kept_dossier(node, people, account)
+        hashed, fresh = _change_dossier(people, account, kept, told)
         updated = update_of(found, described | {"dossier": hashed}, _today(session, node))
         return msgspec.structs.replace(updated, funded=None) if not_funded else updated, fresh
 
@@ -349,14 +351,13 @@ def take_told(described: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _change_dossier(people: People, account: str, told: Mapping[str, Any]) -> tuple[bytes, list[Locked]]:
+def _change_dossier(
+    people: People, account: str, kept: tuple[Locked, Dossier] | None, told: Mapping[str, Any]
+) -> tuple[bytes, list[Locked]]:
     """The hash for the ledger, and the new version that it is of; none where nothing personal changes."""
-    found = people.dossier(account)
-    if found is None and not people.erasures(account):
-        say(_("no dossier of account {number} is kept here").format(number=account))
-    dossier = change_dossier(Dossier() if found is None else found[1], told)
-    if found is not None and dossier == found[1]:
-        return found[0].hash, []
+    dossier = change_dossier(Dossier() if kept is None else kept[1], told)
+    if kept is not None and dossier == kept[1]:
+        return kept[0].hash, []
     locked = people.lock(account, dossier)
     return locked.hash, [locked]
 

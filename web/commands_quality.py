@@ -25,7 +25,7 @@ from web.command import (
     option,
     pass_session,
 )
-from web.daysheet import parse_account, parse_code, parse_date
+from web.daysheet import filled, parse_account, parse_code, parse_date, parse_words
 from web.desk import DeskNode
 from web.history import open_findings, past_of
 from web.i18n import marked
@@ -72,6 +72,7 @@ SCORE = Cell("CODE=SCORE", parse_score)
 FINDING = Cell("CODE:DATE:TEXT", parse_finding)
 MONTH = Cell("YYYY-MM", parse_month)
 INDEX = Number(min=0)
+WORDS = Cell("TEXT", parse_words)
 
 
 @click.group(cls=Group)
@@ -84,8 +85,8 @@ def assessment() -> None:
     example="huzhu assessment add 六渡河驿站 --period 2026-Q1 --score meals=90 --report report.pdf",
     takes=WRITES_ALONE,
 )
-@argument("subject")
-@option("--period", required=True, help=marked("What time it is about."))
+@argument("subject", type=WORDS)
+@option("--period", type=WORDS, required=True, help=marked("What time it is about."))
 @option("--score", "scores", type=SCORE, multiple=True, required=True, help=marked("A code and 0 to 100; repeatable."))
 @file_option("--report", required=True, help=marked("The report; its hash is written."))
 @option("--by", metavar="KEY", help=marked("The assessor's key, by file or id (default: the first kept)."))
@@ -100,7 +101,7 @@ def assessment_add(
     given = dict(sorted(scores))
     if len(given) < len(scores):
         raise click.UsageError(_("each code has one score"))
-    body = Assessment(period=period, report=hash_file(report), scores=given, subject=subject)
+    body = Assessment(period=period, report=hash_file(filled(report)), scores=given, subject=subject)
     return session.write(_signed_by(session, by, ASSESSOR), body)
 
 
@@ -113,7 +114,7 @@ def assessment_list(session: Session) -> None:
     plain = [each.plain() | {"report": each.body.report.hex()} for each in found]
     rows = [[_("entry"), _("date"), _("subject"), _("period"), _("scores")]]
     for each in found:
-        scores = ", ".join(f"{code} {score}" for code, score in each.body.scores.items())
+        scores = _(", ").join(f"{code} {score}" for code, score in each.body.scores.items())
         rows.append([str(each.index), each.date, printable(each.body.subject), printable(each.body.period), scores])
     session.print(plain, columns(rows))
 
@@ -128,7 +129,7 @@ def inspection() -> None:
     example="huzhu inspection add 六渡河驿站 --finding fire:2026-12-01:灭火器过期",
     takes=WRITES_ALONE,
 )
-@argument("subject")
+@argument("subject", type=WORDS)
 @option(
     "--finding",
     "findings",
@@ -150,7 +151,9 @@ def inspection_add(session: Session, subject: str, findings: tuple[Finding, ...]
 @inspection.command("done", example="huzhu inspection done 19 0 --note 已更换", takes=WRITES_ALONE)
 @argument("index", metavar="INSPECTION", type=INDEX)
 @argument("finding", type=INDEX)
-@option("--note", required=True, help=marked("What there is to say; everybody can read it, so it names nobody."))
+@option(
+    "--note", type=WORDS, required=True, help=marked("What there is to say; everybody can read it, so it names nobody.")
+)
 @option("--by", metavar="KEY", help=marked("Whose key signs: an assessor's or the tier above's, by file or id."))
 @pass_session
 def inspection_done(session: Session, index: int, finding: int, note: str, by: str | None) -> int:
@@ -193,7 +196,7 @@ def inspection_list(session: Session, only_overdue: bool) -> None:
             each.due.isoformat(),
             _("overdue") if each.is_overdue(today) else "",
             printable(each.subject),
-            f"{each.code}: {printable(each.text)}",
+            _("{head}: {text}").format(head=each.code, text=printable(each.text)),
         ]
         for each in found
     ]
@@ -212,7 +215,7 @@ def risk_show(session: Session, month: int | None) -> None:
     """Show the risk figures, and how many hours people become old enough to spend."""
     with session.reading() as node:
         today = (now() + node.state.utc_offset).date()
-        period = _period(month, today)
+        period = _period(node, month, today)
         found, ahead = figures(node.state, period), forecast(node.state, today)
     rows = figure_rows(found)
     text = _("of those, to be spent by the end of {year} by people who turn 60")
@@ -239,7 +242,7 @@ def risk_record(session: Session, month: int | None) -> int:
     def body(node: DeskNode) -> Risk:
         state = node.state
         today = (state.log_time(session.at or now()) + state.utc_offset).date()
-        period = _period(month, today)
+        period = _period(node, month, today)
         return Risk(figures=figures(state, period), period=format_period(period))
 
     return session.write(Keyring.clerk_and_members, body)
@@ -282,12 +285,18 @@ def _signed_by(session: Session, by: str | None, *roles: str) -> Plan:
     return (lambda keyring: keyring.one(*roles)) if by is None else lambda _keyring: Pair(session.person_key(by))
 
 
-def _period(month: int | None, today: datetime.date) -> int:
-    """The month that is asked for, or this one; raises DeskError for one to come."""
+def _period(node: DeskNode, month: int | None, today: datetime.date) -> int:
+    """The month that is asked for, or this one; raises DeskError for one to come or before the ledger began."""
     this = month_of(today)
-    if month is not None and month > this:
+    if month is None:
+        return this
+    if month > this:
         raise DeskError(_("the month {period} has not begun").format(period=format_period(month)))
-    return this if month is None else month
+    began = month_of((node.entry(0).at + node.state.utc_offset).date())
+    if month < began:
+        text = _("{period} is before this ledger began, in {began}")
+        raise DeskError(text.format(period=format_period(month), began=format_period(began)))
+    return month
 
 
 def _hours(minutes: int) -> str:

@@ -62,9 +62,11 @@ def report(
     Exit status 1: the audit of the archive has findings.
     """
     from web.export import in_folder
-    from web.report import report_of_archive, report_of_home
+    from web.report import check_begun, check_within, report_of_archive, report_of_home
+    from web.session import now
 
     span = _period(period)
+    check_begun(span, now())
     if trust is not None and archive is None:
         raise click.UsageError(_("--trust needs --archive"))
     if output is None and form in BINARY and sys.stdout.isatty():
@@ -76,6 +78,7 @@ def report(
             found = report_of_archive(archive, span, _trust(trust), jobs or os.cpu_count() or 1, progress)
         else:
             with session.reading() as node:
+                check_within(span, node)
                 found = report_of_home(node, span, progress)
     session.put(_written(found, form), output)
     return DONE if found.is_sound else WRONG

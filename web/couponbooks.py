@@ -1,12 +1,13 @@
 """Books of coupons: made, written onto the ledger, and printed on sheets to be cut up (RULES §4).
 
 A book is made in this order: leaves on disk, page on disk as ``coupons/<root>.page``, entry on disk, page to where it
-was asked for. A crash before the entry is on disk leaves leaves of no book, which are of no use to anybody, and perhaps
-a page, which the next book drops. A crash after it leaves the page to be fetched: ``Shelf.unplaced``.
+was asked for. A crash before the entry is on disk leaves leaves of no book and perhaps a page: the next book drops
+both. A crash after it leaves the page to be fetched: ``Shelf.unplaced``.
 
 An A4 page has 24 coupons, three beside each other, line by line in the order of their numbers.
 """
 
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -142,16 +143,29 @@ def _drop_unwritten(node: DeskNode, shelf: Shelf, body: CouponIssue) -> None:
 
 
 def _place(draft: Draft, shelf: Shelf, root: bytes) -> None:
-    """Put the page where it was asked for; where that fails it goes on waiting."""
+    """Put the page where it was asked for; where that fails it goes on waiting.
+
+    Only on another file system it is copied: there a kill could leave a draft with secrets beside it.
+    """
     waiting = shelf.page(root)
     try:
-        draft.write(waiting.read_bytes())
-        draft.finish()
-        draft.place()
+        if not _is_linked(waiting, draft.path):
+            draft.write(waiting.read_bytes())
+            draft.finish()
+            draft.place()
     except OSError as error:
         error.add_note(_("the book is on the ledger; its page waits in {path}").format(path=waiting))
         raise
     shelf.drop_page(root)
+
+
+def _is_linked(waiting: Path, output: Path) -> bool:
+    """Give a page its second name, whole at once; whether the file systems allow it."""
+    try:
+        os.link(waiting, output)
+    except OSError:
+        return False
+    return True
 
 
 def _check_output(path: Path) -> None:

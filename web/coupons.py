@@ -47,6 +47,8 @@ DIGITS = str.maketrans("OILB", "0118")
 TEXT = re.compile(r"([0-9]{1,16}):([0-9]{1,4}):([A-Z2-7]{26}):([A-Z2-7]{2})")
 
 BOOKS_CACHED = 64
+BOOK_FILE = re.compile(r"\.?(?P<root>[0-9a-f]{64})\.(?P<part>leaves|page)(?P<draft>-\w{8})?")
+"""What the shelf holds: a whole file, or a draft of one that was interrupted."""
 INVALID, USED = "coupon-invalid", "coupon-used"
 
 
@@ -153,11 +155,18 @@ class Shelf:
                 yield index, path
 
     def drop_orphans(self, state: State) -> None:
-        """Remove pages of books that never came onto the ledger."""
-        known = {self.page(book.root) for book in state.coupon_books.values()}
-        for path in self._folder.glob("*.page"):
-            if path not in known:
-                path.unlink()
+        """Remove what is of no book of the ledger, and half-written pages; the caller writes, and nobody else.
+
+        A half-written copy of a known book's leaves stays: whoever restores one needs no lock, and it holds no secret.
+        """
+        known = {book.root.hex() for book in state.coupon_books.values()}
+        for path in self._folder.glob("*"):
+            found = BOOK_FILE.fullmatch(path.name)
+            if found is None:
+                continue
+            is_half_page = found["draft"] is not None and found["part"] == "page"
+            if is_half_page or found["root"] not in known:
+                path.unlink(missing_ok=True)
 
     def _read_levels(self, index: int, root: bytes, count: int) -> list[list[bytes]]:
         path = self._file(root, "leaves")

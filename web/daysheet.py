@@ -14,10 +14,12 @@ has no signatures of the people served. Whether a coupon is good the rules say.
 
 import datetime
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from gettext import gettext as _
+from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 import msgspec
@@ -165,6 +167,26 @@ class SheetReader:
 
     def _midnight(self, cell: str) -> Time:
         return local_midnight(parse_date(cell), self._offset)
+
+
+def filled(path: Path) -> Path:
+    """The path of a file with something in it.
+
+    Raises DeskError for an empty one and for what is no regular file (a device may never end), OSError for none.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise DeskError(_("{path} is not a file").format(path=path))
+    if not status.st_size:
+        raise DeskError(_("{path} is empty").format(path=path))
+    return path
+
+
+def parse_words(cell: str) -> str:
+    """A text that says something, as it is."""
+    if cell and not cell.strip():
+        raise BadRowError(_("there are only spaces here: write some words"))
+    return cell
 
 
 def local_midnight(day: datetime.date, utc_offset: datetime.timedelta) -> Time:

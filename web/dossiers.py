@@ -5,14 +5,16 @@ opened (``open_people``), whatever came in between.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
 from care.dossier import FIELDS, CareError, Dossier, make_dossier, plain_dossier
-from care.people import People
+from care.people import People, PeopleError
 from care.vault import Locked
 from chain.encoding import format_base64
 from chain.entry import Entry, format_statement
@@ -22,12 +24,18 @@ from web.i18n import marked
 from web.passbook import passbook, plain_line
 from web.problems import DeskError
 from web.refused import Draft
+from web.session import say
 from web.telling import NONE
-from web.text import columns
+from web.text import columns, printable
 
 DOSSIER_FILE_MAX_BYTES = 65_536
-HASH_FIELD = b'"dossier":'
+HASH_FIELD = re.compile(b'"dossier":')
 """Stands in every entry that has a dossier's hash."""
+SCAN_ENTRIES = 4_096
+"""As many entries are looked through at once for a dossier's hash, from the log's end."""
+PHONE_MIN_DIGITS = 4
+"""Fewer are no end of a phone number: too many people have it."""
+PHONE = re.compile(r"[0-9 ()+./-]+")
 POINTERS = ("index", "case", "sanction")
 """Fields by which an entry speaks of an earlier one."""
 NAMES = {
@@ -59,26 +67,67 @@ def keep(node: DeskNode, people: People, versions: Sequence[Locked], since: int)
     """Commit what was written from index ``since`` on, and the dossiers that it names.
 
     A crash after ``put`` leaves dossiers of which the log may know nothing: the next opening drops them. One after
-    ``commit`` leaves them pending, and the next opening finds them named.
+    ``commit`` leaves them pending, and the next opening finds them named; so does a full disk, which is said.
     """
     people.put(versions, since)
     node.commit()
-    _settle(node, people)
+    try:
+        _settle(node, people)
+    except PeopleError:
+        text = _(
+            "note: it is on the ledger; people.db is put in order by the next command: if its disk is full, "
+            "free some space"
+        )
+        say(text)
 
 
 def _settle(node: DeskNode, people: People) -> None:
     since = people.pending_since
     if since is not None:
-        people.settle(set(_named(node, since)))
+        people.settle(set(_named(node, since, node.store.size)))
 
 
-def _named(node: DeskNode, since: int) -> Iterator[tuple[str, bytes]]:
-    """Each account with each hash of a dossier that the log names from an index on."""
-    for index, raw in enumerate(node.store.entries(since, node.store.size), since):
-        if HASH_FIELD in raw:
+def _named(node: DeskNode, since: int, end: int, wanted: re.Pattern[bytes] = HASH_FIELD) -> Iterator[tuple[str, bytes]]:
+    """Each account with each hash that the log names from one index up to another, in entries with what is wanted."""
+    for index, raw in enumerate(node.store.entries(since, end), since):
+        if HASH_FIELD.search(raw) and wanted.search(raw):
             body = node.entry(index).body
             if isinstance(body, AccountOpen | AccountUpdate):
                 yield body.account, bytes(body.dossier)
+
+
+def kept_dossier(node: DeskNode, people: People, account: str) -> tuple[Locked, Dossier] | None:
+    """A person's dossier, the one that the ledger names last; None where it was erased, or the ledger names none.
+
+    Raises DeskError where another is kept, or none: people.db is an old copy, or the ledger is.
+    """
+    found = people.dossier(account)
+    if found is None and people.erasures(account):
+        return None
+    hashed = last_hashes(node, [account]).get(account)
+    if hashed != (None if found is None else found[0].hash):
+        raise DeskError(old_copy([account]))
+    return found
+
+
+def old_copy(accounts: Sequence[str]) -> str:
+    """That people.db and the ledger do not fit, as a sentence."""
+    text = _(
+        "people.db does not hold the dossier that the ledger names for {accounts}: one of the two is an old copy; "
+        "restore the right one, or where it is lost for good see `huzhu person update --help`"
+    )
+    return text.format(accounts=", ".join(accounts))
+
+
+def last_hashes(node: DeskNode, accounts: Collection[str]) -> dict[str, bytes]:
+    """The hash of each account's dossier that the log names last; nothing for an account of which it names none."""
+    found: dict[str, bytes] = {}
+    named = re.compile(b'"account":"(?:%b)"' % "|".join(map(re.escape, accounts)).encode())
+    for end in range(node.store.size, 0, -SCAN_ENTRIES):
+        if len(found) == len(accounts):
+            break
+        found = dict(_named(node, max(0, end - SCAN_ENTRIES), end, named)) | found
+    return found
 
 
 def read_dossier(path: Path) -> dict[str, Any]:
@@ -119,7 +168,7 @@ def dossier_lines(dossier: Dossier) -> list[str]:
 
 def _printable(value: Any) -> str:
     text = ", ".join(value) if isinstance(value, list) else str(value or "")
-    return "".join(character if character.isprintable() else " " for character in text)
+    return printable(text)
 
 
 def plain_person(node: DeskNode, people: People, account: str) -> dict[str, Any]:
@@ -163,12 +212,18 @@ def write_private(path: Path, plain: Any) -> None:
         draft.place()
 
 
-def matches(dossiers: Iterable[tuple[Locked, Dossier]], text: str, most: int) -> list[tuple[str, Dossier]]:
-    """Whose name has the text in it, or whose phone number ends with it; the first ``most`` and one more."""
-    found: list[tuple[str, Dossier]] = []
+def matches(dossiers: Iterable[tuple[Locked, Dossier]], text: str, most: int) -> list[tuple[Locked, Dossier]]:
+    """Whose name has the text in it, or whose phone number ends with it; the first ``most`` and one more.
+
+    A text stands for a phone number where it is at least ``PHONE_MIN_DIGITS`` digits and what is written between them.
+    """
+    wanted = unicodedata.normalize("NFKC", text)
+    last = _digits(wanted) if PHONE.fullmatch(wanted) else ""
+    is_phone = len(last) >= PHONE_MIN_DIGITS
+    found: list[tuple[Locked, Dossier]] = []
     for locked, dossier in dossiers:
-        if text in dossier.name or _digits(dossier.phone).endswith(_digits(text) or "-"):
-            found.append((locked.account, dossier))
+        if text in dossier.name or (is_phone and _digits(dossier.phone).endswith(last)):
+            found.append((locked, dossier))
         if len(found) > most:
             break
     return found

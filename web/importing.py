@@ -29,17 +29,19 @@ from chain.limits import SHEET_MAX_STATEMENTS
 from ledger.bodies import COUPON, Service
 from ledger.roster import CLERK, MEMBER
 from ledger.state import Ints, State
-from web.coupons import Shelf, coupon_evidence, parse_coupon
-from web.daysheet import BAD_ROW, COLUMNS, Misread, ReadCoupon, SheetReader, SheetRow
+from web.coupons import PREFIX, USED, Shelf, coupon_evidence, parse_coupon
+from web.daysheet import BAD_ROW, COLUMNS, Misread, ReadCoupon, SheetReader, SheetRow, filled
 from web.desk import DeskNode, refusal
 from web.keyring import Keyring, Pair
 from web.problems import DeskError
 from web.refused import RefusedRows
-from web.table import Record, Table, hash_file, open_table
+from web.session import say
+from web.table import BadRowError, Record, Table, hash_file, open_table
 from web.text import sentence
 
 COMMIT_ROWS = 5_000
 MALFORMED = "entry.malformed"
+COUPON_COLUMN = COLUMNS.index("coupon")
 LAST_SECOND = datetime.timedelta(days=1, seconds=-1)
 
 ServiceKey = tuple[str, str, Time, Time]
@@ -105,16 +107,16 @@ def import_sheets(
     node: DeskNode, keyring: Keyring, path: Path, order: ImportOrder, clock: Callable[[], Time], progress: Progress
 ) -> ImportSummary:
     """Write the rows of a day-sheet file; raises DeskError before anything is written where the file is of no use."""
-    paper_hash = hash_file(path)
+    paper_hash = hash_file(filled(path))
     with open_table(path, COLUMNS) as table:
         read_coupon = _coupon_reader(node, Shelf(keyring.home))
         reader = SheetReader(table, paper_hash, node.state.utc_offset, read_coupon)
         index = index_rows(table, reader, node.state.accounts, by_date=order.seal_by_date)
         recorded = _recorded(node, paper_hash, index, order.again, path)
         with closing(RefusedRows(table)) as refused:
-            desk = _Import(node, keyring, order, refused, recorded, clock, progress)
+            desk = _Import(node, keyring, order, table, refused, recorded, clock, progress)
             try:
-                desk.run(table, reader, index)
+                desk.run(reader, index)
             except BaseException as error:
                 if desk.committed_rows:
                     hint = _("{count} rows of the file are done; go on with --resume")
@@ -123,6 +125,7 @@ def import_sheets(
             try:
                 refused.finish()
                 desk.summary.refused_file = refused.keep()
+                _say_coupons(desk)
             except OSError as error:
                 error.add_note(_("the rest of the file is done; import it with --resume to have the refused rows"))
                 desk.summary.unkept = error
@@ -197,16 +200,20 @@ class _Import:
         node: DeskNode,
         keyring: Keyring,
         order: ImportOrder,
+        table: Table,
         refused: RefusedRows,
         recorded: Counter[ServiceKey],
         clock: Callable[[], Time],
         progress: Progress,
     ) -> None:
         self.summary = ImportSummary()
+        self.has_refused_coupons = False
+        """Whether a row was refused whose coupon may still be used."""
         self.committed_rows = 0
         """How many rows of the file are judged, and what was accepted of them is on disk."""
         self._node = node
         self._order = order
+        self._table = table
         self._refused = refused
         self._recorded = recorded
         self._clock = clock
@@ -219,13 +226,13 @@ class _Import:
         self._is_unsealed = False
         self._total = 0
 
-    def run(self, table: Table, reader: SheetReader, index: RowIndex) -> None:
+    def run(self, reader: SheetReader, index: RowIndex) -> None:
         """Write all rows; with ``seal_by_date`` a block per date."""
         day_of = index.days.__getitem__ if self._order.seal_by_date else (lambda _row: 0)
         self._total = len(index.lines)
         for day, rows in groupby(index.order, key=day_of):
             for row in rows:
-                record = table.record(index.lines[row], index.offsets[row])
+                record = self._table.record(index.lines[row], index.offsets[row])
                 self._take(record, reader.read(record), day)
             self._write(day)
             if self._order.seal_by_date and self._is_unsealed:
@@ -325,6 +332,7 @@ class _Import:
     def _refuse(self, record: Record, outcome: str, reason: str) -> None:
         self.summary.outcomes[outcome] += 1
         self._refused.add(record, outcome, reason)
+        self.has_refused_coupons = self.has_refused_coupons or (outcome != USED and _has_coupon(self._table, record))
 
 
 class _Signers:
@@ -361,6 +369,21 @@ class _Signers:
 def _coupon_reader(node: DeskNode, shelf: Shelf) -> ReadCoupon:
     """What makes evidence of a coupon's text, against the books of this ledger."""
     return lambda text: coupon_evidence(parse_coupon(text, node.origin), node.state, shelf)
+
+
+def _has_coupon(table: Table, record: Record) -> bool:
+    """Whether a coupon stands in a row; also in one of which the cells cannot be told apart."""
+    try:
+        return bool(table.cells(record)[COUPON_COLUMN].strip())
+    except BadRowError:
+        return PREFIX.encode() in (record.raw or b"").upper()
+
+
+def _say_coupons(desk: _Import) -> None:
+    """Say that the refused rows are worth something."""
+    path = desk.summary.refused_file
+    if path is not None and desk.has_refused_coupons:
+        say(_("{path} holds coupons that nobody has used yet: delete it once it is mended").format(path=path))
 
 
 def _with_guardian(service: Service, state: State) -> Service:

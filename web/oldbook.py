@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chain.fields import Time
-from web.daysheet import BAD_ROW
+from web.daysheet import BAD_ROW, filled
 from web.i18n import marked
 from web.oldbook_formats import PARTS, Format, Movement, open_book, parse_movement
 from web.problems import DeskError
@@ -136,13 +136,13 @@ def audit_book(path: Path, form: Format, minutes_per_unit: Fraction, now: Time, 
 
     With ``rounds`` amounts that are no whole minutes are no finding: whoever asks knows of them.
     """
-    book = OldBook(form, hash_file(path), minutes_per_unit)
+    book = OldBook(form, hash_file(filled(path)), minutes_per_unit)
     with open_book(path, form) as table:
         book.ignored = table.ignored
         _Audit(book, table, now, rounds=rounds).run()
     if book.rows == book.findings.counts[BAD_ROW]:
         raise DeskError(_no_movements(path, book))
-    if hash_file(path) != book.source:
+    if hash_file(filled(path)) != book.source:
         raise DeskError(_("{path} was changed while it was read: try again").format(path=path))
     return book
 

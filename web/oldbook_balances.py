@@ -13,6 +13,7 @@ from fractions import Fraction
 from gettext import gettext as _
 from pathlib import Path
 
+from web.daysheet import filled
 from web.oldbook import ACCOUNTS_MAX, BAD_BALANCE, BALANCE_DIFFERS, SUM_NOT_ZERO, OldBook, plain_number
 from web.oldbook_formats import parse_name, parse_parts
 from web.problems import DeskError
@@ -31,7 +32,7 @@ def check_balances(book: OldBook, path: Path) -> None:
     Raises DeskError where the file has no such columns.
     """
     printed: dict[str, Fraction] = {}
-    with open_table(path, (_account_column(path), BALANCE)) as table:
+    with open_table(filled(path), (_account_column(path), BALANCE)) as table:
         for record in table.records():
             try:
                 name, minutes = _printed(book, table, record)

@@ -21,7 +21,7 @@ from chain.fields import Time
 from chain.limits import SHEET_MAX_STATEMENTS
 from ledger.bodies import Opening
 from ledger.kinds import KINDS
-from web.daysheet import parse_account
+from web.daysheet import filled, parse_account
 from web.desk import Accepted, DeskNode, Result, refusal
 from web.i18n import marked
 from web.keyring import Keyring
@@ -108,7 +108,7 @@ def read_map(path: Path) -> dict[str, str]:
     """Ledger accounts by old account, empty where one stays behind; raises DeskError for the first bad row."""
     found: dict[str, str] = {}
     taken: dict[str, int] = {}
-    with open_table(path, MAP_COLUMNS) as table:
+    with open_table(filled(path), MAP_COLUMNS) as table:
         for record in table.records():
             try:
                 old, number = table.cells(record)

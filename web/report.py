@@ -9,6 +9,7 @@ are audited, and the figures counted by an observer of that audit. Of many ledge
 of each a line remains, and the sum of all figures.
 """
 
+import datetime
 import gc
 import multiprocessing
 from base64 import b64encode
@@ -17,6 +18,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from gettext import gettext as _
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,9 @@ from ledger.bodies import PAPER
 from ledger.figures import Count, Figures, Period, add_up, format_span
 from ledger.kinds import CODEC
 from ledger.replay import Replay
+from ledger.risk import format_period
 from ledger.signing import Claim
-from ledger.state import State
+from ledger.state import State, month_of
 from ledger.suspicions import Watch
 from ledger.tally import Tally
 from store.archive import open_archive
@@ -39,8 +42,11 @@ from verify.audit import LedgerReport, Trust, audit_ledger
 from verify.source import Source
 from web.auditing import ALONE_MAX_ENTRIES, audit_workers
 from web.desk import DeskNode
+from web.problems import DeskError
 
 READ_AT_ONCE = 10_000
+LOCAL_AHEAD_MAX = datetime.timedelta(hours=14)
+"""So far is local time ahead of UTC at most."""
 PARTS_A_WORKER = 8
 """Into so many parts for each process a county's ledgers are cut: progress shows, and no process waits long."""
 
@@ -91,6 +97,20 @@ class Report:
         return len(self.ledgers) != 1
 
 
+def check_begun(period: Period, now: Time) -> None:
+    """Raise DeskError where a period lies wholly after the month of ``now``, wherever on earth that is."""
+    if period.first > month_of((now + LOCAL_AHEAD_MAX).date()):
+        raise DeskError(_("the period {period} has not begun").format(period=format_span(period)))
+
+
+def check_within(period: Period, node: DeskNode) -> None:
+    """Raise DeskError where a period lies wholly before the month in which the node's ledger begins."""
+    began = month_of((node.entry(0).at + node.state.utc_offset).date())
+    if period.last < began:
+        text = _("{period} is before this ledger began, in {began}")
+        raise DeskError(text.format(period=format_span(period), began=format_period(began)))
+
+
 def report_of_home(node: DeskNode, period: Period, progress: Progress) -> Report:
     """The report of the node's own ledger, all its entries replayed."""
     store, tally, watch = node.store, Tally(period), Watch()
@@ -132,9 +152,7 @@ def _take(replay: Replay, raw: bytes) -> None:
         raise RuntimeError(f"entry {replay.state.size} of the node's own ledger is refused")
 
 
-def report_of_archive(
-    path: Path, period: Period, trust: Trust, jobs: int, progress: Progress
-) -> Report:
+def report_of_archive(path: Path, period: Period, trust: Trust, jobs: int, progress: Progress) -> Report:
     """The report of all ledgers of an archive, each of them audited; in processes where there is much to do."""
     with open_archive(path) as ledgers:
         sizes = [ledger.size() for ledger in ledgers]

@@ -1,7 +1,7 @@
 """What an entry, a balance or an account says, in lines for people. JSON is made elsewhere, and has other names."""
 
 import datetime
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from gettext import gettext as _
 from typing import Any
 
@@ -117,8 +117,8 @@ def account_lines(balance: Balance, account: Account) -> list[str]:
         [_("guardian"), account.guardian or NONE],
         [_("hours paid for as"), account.funded or NONE],
         [_("born"), NONE if account.band is None else f"{account.band}–{account.band + BAND_YEARS - 1}"],
-        [_("kin"), ", ".join(sorted(account.kin)) or NONE],
-        [_("credentials"), ", ".join(sorted(account.credentials)) or NONE],
+        [_("kin"), _listed(sorted(account.kin)) or NONE],
+        [_("credentials"), _listed(sorted(account.credentials)) or NONE],
     ]
     return columns(rows)
 
@@ -139,15 +139,15 @@ def _figure(code: str, count: int) -> str:
 def _band(band: int) -> str:
     """Whose hours the figure of a band counts."""
     if not band:
-        return _("of those, people and institutions without a year of birth")
-    return _("of those, people born {first}–{last}").format(first=band, last=band + BAND_YEARS - 1)
+        return _("owed to people and institutions without a year of birth")
+    return _("owed to people born {first}–{last}").format(first=band, last=band + BAND_YEARS - 1)
 
 
 def _standing(word: str, sanctions: Collection[int]) -> str:
     """A status with the sanctions that lead to it."""
     if not sanctions:
         return word
-    indexes = ", ".join(map(str, sorted(sanctions)))
+    indexes = _listed(map(str, sorted(sanctions)))
     return _("{status} (by the sanctions {indexes})").format(status=word, indexes=indexes)
 
 
@@ -208,7 +208,7 @@ def _resolve(body: Resolve) -> list[str]:
 
 def _account(body: AccountOpen | AccountUpdate) -> list[str]:
     roles = [named_role("volunteer")] * body.volunteer + [_("elder")] * body.elder
-    return [f"{_('account {number}').format(number=body.account)}: {', '.join(roles) or NONE}"]
+    return [_told(_("account {number}").format(number=body.account), _listed(roles) or NONE)]
 
 
 def _close(body: AccountClose) -> list[str]:
@@ -217,11 +217,11 @@ def _close(body: AccountClose) -> list[str]:
 
 
 def _credential(body: CredentialGrant | CredentialRevoke) -> list[str]:
-    return [f"{_('account {number}').format(number=body.account)}: {body.scope}"]
+    return [_told(_("account {number}").format(number=body.account), body.scope)]
 
 
 def _kin_link(body: KinLink) -> list[str]:
-    return [f"{body.person} — {body.relation}: {body.relative}"]
+    return [_told(f"{body.person} — {body.relation}", body.relative)]
 
 
 def _kin_unlink(body: KinUnlink) -> list[str]:
@@ -250,7 +250,7 @@ def _coupons(body: CouponIssue) -> list[str]:
 
 
 def _case_open(body: CaseOpen) -> list[str]:
-    entries = ", ".join(map(str, body.entries))
+    entries = _listed(map(str, body.entries))
     text = _("account {number}: {suspicion}; it rests on the entries {entries}")
     line = text.format(number=body.account, suspicion=named(SUSPICIONS, body.suspicion), entries=entries)
     return [line] if body.note is None else [line, _note(body.note)]
@@ -265,7 +265,7 @@ def _case_close(body: CaseClose) -> list[str]:
 
 
 def _sanction(body: Sanction) -> list[str]:
-    line = f"{_('account {number}').format(number=body.account)}: {named(MEASURES, body.measure)}"
+    line = _told(_("account {number}").format(number=body.account), named(MEASURES, body.measure))
     lines = [_of_case(body.case, line)]
     return lines if body.until is None else [*lines, _("due to be lifted on {date}").format(date=body.until)]
 
@@ -284,21 +284,21 @@ def _fund_open(body: FundOpen) -> list[str]:
 
 
 def _fund_receive(body: FundReceive) -> list[str]:
-    return [f"{named(SOURCES, body.source)} → {fund_number(body.fund)}: {amount(body.fen, FEN)}"]
+    return [_told(f"{named(SOURCES, body.source)} → {fund_number(body.fund)}", amount(body.fen, FEN))]
 
 
 def _fund_spend(body: FundSpend) -> list[str]:
-    line = f"{fund_number(body.fund)} → {printable(body.payee)}: {amount(body.fen, FEN)}"
+    line = _told(f"{fund_number(body.fund)} → {printable(body.payee)}", amount(body.fen, FEN))
     return [line, _("for {purpose}").format(purpose=body.purpose)]
 
 
 def _assessment(body: Assessment) -> list[str]:
     scores = (f"{code} {score}" for code, score in body.scores.items())
-    return [f"{printable(body.subject)}, {printable(body.period)}", *scores]
+    return [_listed([printable(body.subject), printable(body.period)]), *scores]
 
 
 def _inspection(body: Inspection) -> list[str]:
-    found = (f"{each.code}, {each.due}: {printable(each.text)}" for each in body.findings)
+    found = (_told(_listed([each.code, f"{each.due}"]), printable(each.text)) for each in body.findings)
     return [printable(body.subject), *found]
 
 
@@ -350,7 +350,17 @@ TELLERS: dict[type, Callable[[Any], list[str]]] = {
 
 
 def _moved(giver: str, taker: str, minutes: int) -> str:
-    return f"{named_account(giver)} → {named_account(taker)}: {_minutes(minutes)}"
+    return _told(f"{named_account(giver)} → {named_account(taker)}", _minutes(minutes))
+
+
+def _told(head: str, text: str) -> str:
+    """What is said of something, with the colon of the language."""
+    return _("{head}: {text}").format(head=head, text=text)
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Several words, with the language's mark between them."""
+    return _(", ").join(words)
 
 
 def _minutes(count: int) -> str:

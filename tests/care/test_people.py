@@ -54,7 +54,7 @@ def kept(people: People, account: str) -> Locked:
 
 def files(path: Path) -> bytes:
     """All bytes in the folder."""
-    return b"".join(each.read_bytes() for each in sorted(path.parent.iterdir()))
+    return b"".join(each.read_bytes() for each in sorted(path.parent.iterdir()) if each.is_file())
 
 
 def tamper(path: Path, sql: str, *values: object) -> None:
@@ -301,6 +301,51 @@ def test_two_at_once_wait_and_then_say_so(path: Path, monkeypatch: pytest.Monkey
         holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(PeopleError, match="another process writes"):
             other.note_looks([GAO], NOON, KEY, "name", "")
+
+
+def test_the_file_of_another_key_is_not_opened(path: Path, people: People) -> None:
+    people.erase(GAO, NOON, [KEY])
+    people.erase(LI, NOON, [KEY])
+    people.close()
+    before = path.read_bytes()
+    with pytest.raises(PeopleError, match=r"is of another home, or people\.pem is not its key"):
+        People(path, bytes(32))
+    assert path.read_bytes() == before
+    People(path, SECRET).close()
+
+
+@pytest.mark.parametrize("mark", ["x", b"", bytes(28), bytes(100_000)])
+def test_a_mark_that_is_none_opens_nothing(path: Path, people: People, mark: str | bytes) -> None:
+    people.close()
+    tamper(path, "UPDATE owner SET mark=?", mark)
+    with pytest.raises(PeopleError, match="is of another home"):
+        People(path, SECRET)
+
+
+def test_a_file_without_a_mark_is_taken_by_the_key_that_opens_it(path: Path, people: People) -> None:
+    people.close()
+    tamper(path, "DELETE FROM owner")
+    with pytest.raises(PeopleError, match=r"people\.pem is not its key"):
+        People(path, bytes(32))
+    People(path, SECRET).close()
+    with pytest.raises(PeopleError, match="is of another home"):
+        People(path, bytes(32))
+
+
+def test_through_a_link_no_journal_stays_beside_the_file(path: Path, people: People, tmp_path: Path) -> None:
+    people.close()
+    (tmp_path / "home").mkdir()
+    link = tmp_path / "home" / "people.db"
+    link.symlink_to(path)
+    with closing(People(link, SECRET)) as linked:
+        locked = kept(linked, GAO)
+        assert linked.erase(GAO, NOON, [KEY])
+        assert not any(part in files(path.parent / "x") for part in (locked.wrapped, locked.sealed))
+    assert not path.with_name("people.db-journal").exists()
+    loop = tmp_path / "loop.db"
+    loop.symlink_to(loop)
+    with pytest.raises(PeopleError, match="is missing"):
+        People(loop, SECRET)
 
 
 def test_a_damaged_note_is_told(path: Path, people: People) -> None:

@@ -91,3 +91,10 @@ def test_notes_come_back(vault: Vault) -> None:
     box = vault.lock_note("12345676", "上门看望")
     assert vault.unlock_note("12345676", box) == "上门看望"
     assert "上门看望".encode() not in box
+
+
+def test_a_mark_is_known_by_its_key_alone() -> None:
+    one, other = Vault(bytes(32)), Vault(bytes(range(32)))
+    mark = one.lock_mark()
+    assert one.is_mark(mark) and not other.is_mark(mark)
+    assert not one.is_mark(mark[:-1]) and not one.is_mark(b"") and not one.is_mark(one.lock_note("", ""))

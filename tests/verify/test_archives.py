@@ -99,11 +99,19 @@ def test_strange_names_of_files(archive: Path) -> None:
         assert report_of(path).findings == []
 
 
+@pytest.mark.parametrize("content", [b"", b"a note", b"a note, " * 999], ids=len)
+def test_a_text_is_called_no_database(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "v.txt"
+    path.write_bytes(content)
+    told = refusal(path)
+    assert "no archive of a ledger" in told and "database" not in told
+
+
 def test_a_database_of_something_else(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with changing(path) as connection:
         connection.execute("CREATE TABLE photos(name TEXT)")
-    assert "not an archive" in refusal(path)
+    assert "no archive of a ledger" in refusal(path)
 
 
 @pytest.mark.parametrize("length", [0, 1, 15, 16, 50, 99, 100, 512, 4_096, PAGE_BYTES, PAGE_BYTES + 1, 2 * PAGE_BYTES])
@@ -150,8 +158,8 @@ def altered(path: Path, *statements: str) -> Path:
 @pytest.mark.parametrize(
     ("statements", "says"),
     [
-        (["PRAGMA application_id=0"], "not an archive"),
-        (["PRAGMA application_id=-1"], "not an archive"),
+        (["PRAGMA application_id=0"], "no archive of a ledger"),
+        (["PRAGMA application_id=-1"], "no archive of a ledger"),
         (["PRAGMA user_version=0"], "version 0"),
         (["PRAGMA user_version=2"], "version 2"),
         (["DROP TABLE log"], "no plain table log(id, origin)"),

@@ -1,5 +1,6 @@
 """From a suspicion to a sanction and back, at the desk (RULES §7)."""
 
+import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from node import Node
 from store.home import Home
 from tests.web.desk import ANNE, BEN, CLARA, DORA, Desk, run
 from web.history import indexes_of
-from web.session import new_key
+from web.session import new_key, now
 
 LATER = "2998-12-31"
 
@@ -62,6 +63,14 @@ def written_by(desk: Desk, body: Any, author: str, beside: Sequence[str] = ()) -
         first, *others = (home.signing_key(keys[key], None) for key in (author, *beside))
         (result,) = node.write(first, others, [body])
         return result
+
+
+def list_overdue(desk: Desk, case: str) -> int:
+    """Put Anne on the public list until a day that is past, as no command does; the entry's index."""
+    until = datetime.date(2001, 1, 1)
+    body = bodies.Sanction(account=ANNE, case=int(case), measure="list", until=until)
+    author, beside, *_others = kept(desk, "member")
+    return int(written_by(desk, body, author, [beside]).index)
 
 
 def refused(desk: Desk, *words: str | Path) -> str:
@@ -129,7 +138,7 @@ def test_the_whole_path_of_a_case(village: Desk) -> None:
 
 def test_the_same_in_chinese(village: Desk) -> None:
     case = uphold(village)
-    village("sanction", "impose", ANNE, "list", "--case", case, "--until", "2001-01-01")
+    list_overdue(village, case)
     village("case", "appeal", case, "--ground", "在家")
     shown = village("case", "show", case, "--lang", "zh").stdout
     assert "属实" in shown and "立案" in shown and "本人申诉" in shown and "note" not in shown
@@ -138,6 +147,21 @@ def test_the_same_in_chinese(village: Desk) -> None:
     assert "公示名单" in village("sanction", "list", "--lang", "zh").stdout
     error = village("sanction", "lift", case, "--reason", "x", "--lang", "zh", status=1).stderr
     assert error == "被拒（no-sanction）：没有这项处理，或已经解除\n"
+
+
+def test_facts_are_divided_as_the_language_does(village: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = open_case(village, ANNE, "--note", "two at once")
+    monkeypatch.setattr("web.commands_cases._", lambda msgid: "；" if msgid == "; " else msgid)
+    shown = village("case", "show", case).stdout
+    assert "；note: two at once" in shown and "; note" not in shown
+
+
+def test_an_end_in_the_past_is_past_on_the_recorded_day(village: Desk) -> None:
+    case = uphold(village)
+    today = (now() + datetime.timedelta(hours=8)).date()
+    words = ("sanction", "impose", ANNE, "suspend", "--case", case, "--until")
+    assert "is past" in village(*words, str(today - datetime.timedelta(days=2)), status=2).stderr
+    village(*words, str(today + datetime.timedelta(days=2)))
 
 
 def test_a_case_is_closed_by_somebody_who_did_not_open_it(village: Desk) -> None:
@@ -209,7 +233,7 @@ def test_what_revoke_takes_and_a_lift_gives_back(village: Desk) -> None:
 
 def test_the_public_list(village: Desk) -> None:
     case = uphold(village)
-    overdue = village.json("sanction", "impose", ANNE, "list", "--case", case, "--until", "2001-01-01")["index"]
+    overdue = list_overdue(village, case)
     village("sanction", "impose", ANNE, "suspend", "--case", case)
     other = uphold(village, BEN)
     village("sanction", "impose", BEN, "list", "--case", other, "--until", LATER)
@@ -274,6 +298,12 @@ def test_the_tier_above_imposes_where_genesis_names_it(tmp_path: Path) -> None:
         (("case", "open", ANNE, "--suspicion", "overlap", "--entry", "1", "--by", "none.pem"), "none.pem"),
         (("sanction", "impose", ANNE, "fine", "--case", "1"), "'fine'"),
         (("sanction", "impose", ANNE, "list", "--case", "1", "--until", "soon"), "is no date"),
+        (("sanction", "impose", ANNE, "list", "--case", "1", "--until", "2025-10-31"), "2025-10-31 is past"),
+        (("case", "open", ANNE, "--suspicion", "overlap", "--entry", "1", "--note", " \u3000"), "only spaces"),
+        (("case", "step", "1", "hear", "--note", " "), "only spaces"),
+        (("case", "close", "1", "upheld", "--note", " "), "only spaces"),
+        (("case", "appeal", "1", "--ground", " "), "only spaces"),
+        (("sanction", "lift", "1", "--reason", " "), "only spaces"),
         (("sanction", "lift", "9999", "--reason", "x"), "there is no entry 9999"),
     ],
 )

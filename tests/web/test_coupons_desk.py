@@ -169,6 +169,7 @@ def test_a_page_that_did_not_come_to_its_place_waits(village: Desk, monkeypatch:
 
     words = ("coupon", "issue", DORA, "--count", "2", "--minutes-max", "90", "-o", village.folder / "book.html")
     with monkeypatch.context() as patch:
+        patch.setattr("web.couponbooks.os.link", fail)
         patch.setattr(Draft, "place", fail)
         patch.setattr(
             Shelf, "_write", lambda _self, path, raw: (path.parent.mkdir(exist_ok=True), path.write_bytes(raw))
@@ -186,12 +187,64 @@ def test_a_page_that_did_not_come_to_its_place_waits(village: Desk, monkeypatch:
     assert book["left"] == 2
 
 
+def test_a_page_comes_to_its_place_without_a_copy(village: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[bytes] = []
+    written = Draft.write
+
+    def write(draft: Draft, raw: bytes) -> None:
+        if draft.path.name == "book.html":
+            copied.append(raw)
+        written(draft, raw)
+
+    monkeypatch.setattr(Draft, "write", write)
+    _book, texts = issue(village)
+    assert len(texts) == 5 and not copied
+
+
+def test_a_page_is_copied_to_another_file_system(village: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_words: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("web.couponbooks.os.link", fail)
+    _book, texts = issue(village)
+    assert len(texts) == 5
+    assert stat.S_IMODE((village.folder / "book.html").stat().st_mode) == 0o600
+    assert not list((village.home / "coupons").glob("*.page")) and not list(village.folder.glob(".*"))
+
+
 def test_a_page_without_a_book_is_dropped(village: Desk) -> None:
     issue(village, name="first.html")
     orphan = village.home / "coupons" / f"{bytes(32).hex()}.page"
     orphan.write_bytes(b"<html>")
     issue(village, name="second.html")
     assert not orphan.exists()
+
+
+def test_what_killed_commands_left_is_dropped(village: Desk) -> None:
+    issue(village, name="first.html")
+    folder = village.home / "coupons"
+    [leaves] = folder.iterdir()
+    other = bytes(32).hex()
+    left = [f"{other}.leaves", f".{other}.leaves-abcd_123", f".{other}.page-abcdefgh", f".{leaves.stem}.page-abcdefgh"]
+    kept = [leaves.name, f".{leaves.stem}.leaves-abcdefgh", "note.txt"]
+    for name in [*left, *kept[1:]]:
+        (folder / name).write_bytes(b"secret")
+    draft = village.folder / ".second.html-abcdefgh"
+    draft.write_bytes(b"secret")
+    _book, [text, *_others] = issue(village, name="second.html")
+    names = {path.name for path in folder.iterdir()}
+    assert names.isdisjoint(left) and names.issuperset(kept)
+    assert not draft.exists()
+    assert record(village, text)["accepted"]
+
+
+def test_a_page_that_waits_is_not_dropped_as_an_orphan(village: Desk) -> None:
+    issue(village, name="first.html")
+    [leaves] = (village.home / "coupons").iterdir()
+    waiting = leaves.with_suffix(".page")
+    waiting.write_bytes(b"<html>")
+    issue(village, name="second.html")
+    assert waiting.exists()
 
 
 # Who may issue one
@@ -384,6 +437,34 @@ def test_the_volunteers_own_key_signs_for_when_it_came_and_left(village: Desk) -
     assert village.verify()["ok"]
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--checkin", "09:05", "--checkout", "09:04"), "before the check-in"),
+        (("--checkin", "10:29", "--checkout", "08:59"), "more than 12 hours away from the end"),
+        (("--checkout", "2998-01-01T00:00:00Z"), "after the recorded time"),
+        (("--checkin", "2025-11-01T03:00:00Z", "--checkout", "2025-11-01T02:59:59Z"), "before the check-in"),
+        (("--checkin", "21:01"), "more than 12 hours away from the start"),
+        (("--checkin", "2025-10-31T12:59:59Z"), "more than 12 hours away from the start"),
+        (("--checkout", "22:31"), "more than 12 hours away from the end"),
+        (("--checkout", "10:31", "--at", "2025-11-01T02:30:00Z"), "after the recorded time 2025-11-01T02:30:00Z"),
+    ],
+)
+def test_a_mistyped_stay_is_not_recorded(village: Desk, words: tuple[str, ...], reason: str) -> None:
+    _book, [text, *_others] = issue(village, "--at", "2025-11-01T00:00:00Z")
+    size = len(village.entries())
+    error = village("record", BEN, "--coupon", text, *SERVED, *words, status=2).stderr
+    assert reason in error and error.count("\n") == 1
+    assert len(village.entries()) == size
+
+
+def test_a_check_out_of_before_midnight_is_not_made_tomorrow(village: Desk) -> None:
+    _book, [text, *_others] = issue(village, "--at", "2025-11-01T00:00:00Z")
+    night = ("--start", "00:05", "--end", "00:20", "--checkin", "00:05", "--checkout", "00:04")
+    error = village("record", BEN, "--coupon", text, *SERVED, *night, "--at", "2025-11-01T01:00:00Z", status=2).stderr
+    assert "after the recorded time" in error
+
+
 def test_nobody_uses_a_coupon_with_anothers_key(village: Desk) -> None:
     _book, [text, *_others] = issue(village)
     anne = a_key(village, "volunteer", ANNE)
@@ -471,6 +552,23 @@ def test_a_sheet_with_coupons(village: Desk) -> None:
     assert village.balance(BEN) == 120
     assert village.balance(ANNE) == 60
     assert village.verify()["ok"]
+
+
+def test_refused_rows_with_coupons_are_worth_something(village: Desk) -> None:
+    _book, texts = issue(village)
+    over = coupon_row(texts[0], end="13:31")
+    said = village("import", village.sheet(over), status=1).stderr
+    assert "sheet.refused.csv holds coupons that nobody has used yet: delete it" in said
+    unreadable = village.sheet(name="broken.csv").read_text() + ",".join([*"x" * 40, texts[0]]) + "\n"
+    assert "holds coupons" in village("import", village.file("broken.csv", unreadable), status=1).stderr
+    assert "holds coupons" not in village("import", village.sheet({"provider": "12345675"}), status=1).stderr
+    village("import", village.sheet(coupon_row(texts[1])))
+    used = coupon_row(texts[1], start="13:00", end="14:00")
+    assert "holds coupons" not in village("import", village.sheet(used), status=1).stderr
+
+
+def test_the_help_says_how_a_coupon_stays_out_of_sight(village: Desk) -> None:
+    assert "process list" in " ".join(village("record", "--help").stdout.split())
 
 
 def test_a_sheet_with_coupons_is_written_once(village: Desk) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.desk import ANNE, Desk
+from tests.web.desk import ANNE, DORA, Desk
 from web.commands_funds import parse_yuan
 from web.table import BadRowError
 from web.text import yuan_of
 
 SCAN = b"a scan"
+HOUR = ("--date", "2025-11-01", "--start", "09:00", "--end", "10:00")
 
 
 def receive(desk: Desk, amount: str, source: str, status: int = 0) -> None:
@@ -169,6 +170,24 @@ def test_yuan_are_exact(fen: int, yuan: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("fund", "receive", "meals", "1", "--source", "society", "--voucher"),
+        ("fund", "spend", "meals", "1", "--purpose", "meals", "--payee", "x", "--voucher"),
+        ("opening", ANNE, "60", "--source"),
+        ("record", ANNE, DORA, "--category", "assistance", *HOUR, "--paper"),
+        ("assessment", "add", "x", "--period", "2026", "--score", "a=1", "--report"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_an_empty_file_shows_nothing(desk: Desk, words: tuple[str, ...]) -> None:
+    size = len(desk.entries())
+    error = desk(*words, desk.file("scan.jpg", b""), status=2).stderr
+    assert "scan.jpg is empty" in error and error.count("\n") == 1
+    assert len(desk.entries()) == size
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (("fund", "receive", "meals", "1.234", "--source", "society", "--voucher", "v"), "is no amount"),
@@ -178,6 +197,12 @@ def test_yuan_are_exact(fen: int, yuan: str) -> None:
         (("fund", "spend", "Meals", "1", "--purpose", "x", "--payee", "x", "--voucher", "v"), "is no code"),
         (("fund", "show", "baths"), "there is no fund baths"),
         (("fund", "open", ANNE, "--purpose", "x", "--title", "x"), "is no code"),
+        (("fund", "open", "meals", "--purpose", "x", "--title", " "), "only spaces"),
+        (("fund", "receive", "meals", "1", "--source", "society", "--voucher", "/dev/null"), "/dev/null is not a file"),
+        (
+            ("fund", "spend", "meals", "1", "--purpose", "x", "--payee", "x", "--voucher", "/dev/zero"),
+            "/dev/zero is not a file",
+        ),
     ],
 )
 def test_words_that_cannot_be(desk: Desk, words: tuple[str, ...], message: str) -> None:

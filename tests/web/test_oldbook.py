@@ -287,6 +287,23 @@ def test_a_file_of_another_program(form: str) -> None:
     assert "No such file" in run("oldbook", "check", "none.csv", "--format", form, status=2).stderr
 
 
+@pytest.mark.parametrize("form", ["timeoverflow", "komunitin", "drupal"])
+def test_a_device_is_no_book(desk: Desk, form: str) -> None:
+    error = run("oldbook", "check", "/dev/full", "--format", form, status=2).stderr
+    assert "/dev/full is not a file" in error and error.count("\n") == 1
+    words = ("oldbook", "check", KOMUNITIN, "--format", "komunitin", "--balances", "/dev/full")
+    assert "/dev/full is not a file" in run(*words, status=2).stderr
+    words = ("oldbook", "import", KOMUNITIN, "--format", "komunitin", "--accounts", "/dev/full")
+    assert "/dev/full is not a file" in desk(*words, status=2).stderr
+
+
+@pytest.mark.parametrize("form", ["komunitin", "drupal"])
+@pytest.mark.parametrize("content", [bytes(3 * ROW_MAX_BYTES), b"created," * ROW_MAX_BYTES])
+def test_a_header_is_read_up_to_a_bound(desk: Desk, form: str, content: bytes) -> None:
+    told = run("oldbook", "check", desk.file("book.csv", content), "--format", form, status=2).stderr
+    assert len(told) < 500 and told.count("\n") == 1
+
+
 def test_rows_among_hostile_ones_still_count(desk: Desk) -> None:
     good = transfers(("1", "2", 60, "2024-01-01")).encode()
     bad = b'1,"Member,2\n' + b"\0,\n" + b"z" * 2 * ROW_MAX_BYTES + b"\n" + b"\xff\xff,Member,2,Member,60,2024-01-01,,\n"

@@ -1,5 +1,6 @@
 """Dossiers at the desk: who is shown what, that each look is recorded, and what a crash or damage leaves."""
 
+import datetime
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from care.dossier import DOSSIER_MAX_BYTES
-from care.people import People
+from care.people import NOTE_MAX_BYTES, People, PeopleError
 from node import Node
 from store.home import Home
 from tests.web.desk import ANNE, BEGINNING, BEN, CLARA, DORA, PEOPLE, Desk
@@ -367,8 +368,103 @@ def test_one_persons_row_in_anothers_place_is_noticed(village: Desk) -> None:
         database.execute("UPDATE dossier SET account=? WHERE account=?", (BEN, DORA))
         database.commit()
     assert f"the dossier of account {BEN} does not open" in said(village, "person", "show", BEN)
-    assert f"no dossier of account {DORA} is kept here" in village("person", "show", DORA).stdout
+    assert f"the ledger names for {DORA}" in said(village, "person", "show", DORA)
     assert looks(village, BEN) == []
+
+
+# Another home's file, and an old copy
+
+
+def old_copy(desk: Desk, *words: str) -> None:
+    """Put a copy of people.db back that was taken before a command."""
+    path = desk.home / "people.db"
+    copy = path.read_bytes()
+    desk(*words)
+    path.write_bytes(copy)
+
+
+def reading(desk: Desk, account: str) -> list[tuple[str | Path, ...]]:
+    """The commands that show or change a dossier."""
+    return [("show", account), ("export", account, "-o", desk.folder / "x.json"), ("update", account, "--diet", "y")]
+
+
+def test_the_people_of_another_home_are_not_opened(village: Desk, tmp_path: Path) -> None:
+    other = Desk(tmp_path / "other")
+    other.folder.mkdir()
+    other.init()
+    other("person", "open", "00000195", "--name", "x", *AT)
+    other("person", "erase", "00000195", "--yes")
+    path = village.home / "people.db"
+    path.write_bytes((other.home / "people.db").read_bytes())
+    before, size = path.read_bytes(), len(village.entries())
+    for words in (*reading(village, BEN), ("find", "n"), ("open", "--name", "x"), ("erase", BEN, "--yes")):
+        assert "is of another home, or people.pem is not its key" in said(village, "person", *words)
+    assert (path.read_bytes(), len(village.entries())) == (before, size)
+
+
+def test_an_old_copy_shows_and_changes_nothing(village: Desk) -> None:
+    old_copy(village, "person", "update", BEN, "--diet", "x", *AT)
+    before, size = (village.home / "people.db").read_bytes(), len(village.entries())
+    for words in reading(village, BEN):
+        assert f"the ledger names for {BEN}: one of the two is an old copy" in said(village, "person", *words)
+    assert ((village.home / "people.db").read_bytes(), len(village.entries())) == (before, size)
+    assert not (village.folder / "x.json").exists()
+    found = village("person", "find", f"n{BEN}")
+    assert f"the ledger names for {BEN}" in found.stderr and found.stdout.startswith(BEN)
+    assert village("person", "find", f"n{DORA}").stderr == ""
+    assert dossier(village, DORA)["name"] == f"n{DORA}"
+
+
+def test_a_copy_without_the_person_shows_and_changes_nothing(village: Desk) -> None:
+    old_copy(village, "person", "open", "00000195", "--name", "x", *AT)
+    size = len(village.entries())
+    for words in reading(village, "00000195"):
+        assert "the ledger names for 00000195" in said(village, "person", *words)
+    assert len(village.entries()) == size
+
+
+def test_what_is_lost_for_good_is_begun_anew(village: Desk) -> None:
+    old_copy(village, "person", "open", "00000195", "--name", "x", *AT)
+    old_copy(village, "person", "update", BEN, "--diet", "x", *AT)
+    for account in ("00000195", BEN):
+        village("person", "update", account, "--anew", "--name", "新", *AT)
+        assert dossier(village, account) == {"name": "新"}
+
+
+def test_the_last_hash_is_found_over_many_pieces_of_the_log(village: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    village("person", "update", BEN, "--diet", "x", *AT)
+    village("person", "update", BEN, "--diet", "y", *AT)
+    monkeypatch.setattr("web.dossiers.SCAN_ENTRIES", 1)
+    assert dossier(village, BEN)["diet"] == "y"
+    assert village("person", "find", "n").stderr == ""
+
+
+def test_people_db_may_be_a_link(village: Desk) -> None:
+    """SQLite puts its journal beside what the link leads to: no old page may stay there."""
+    path, elsewhere = village.home / "people.db", village.folder / "elsewhere"
+    elsewhere.mkdir()
+    path.rename(elsewhere / "real.db")
+    path.symlink_to(elsewhere / "real.db")
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT wrapped, sealed FROM dossier WHERE account=?", (BEN,)).fetchall()
+    village("person", "erase", BEN, "--yes")
+    assert [each.name for each in elsewhere.iterdir()] == ["real.db"]
+    assert not any(part in (elsewhere / "real.db").read_bytes() for part in rows[0])
+    assert path.is_symlink()
+
+
+def test_a_full_disk_after_the_ledger_knows_is_no_failure(village: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(village.entries())
+    with monkeypatch.context() as patch:
+        patch.setattr(People, "_clean", full_disk)
+        done = village("person", "update", BEN, "--diet", "x", *AT)
+    assert "people.db is put in order by the next command" in done.stderr
+    assert len(village.entries()) == size + 1
+    assert dossier(village, BEN)["diet"] == "x"
+
+
+def full_disk(*_arguments: object) -> None:
+    raise PeopleError("full")
 
 
 def test_a_dossier_cannot_steer_the_terminal(village: Desk) -> None:
@@ -385,8 +481,38 @@ def test_only_who_is_shown_was_looked_at(village: Desk, monkeypatch: pytest.Monk
     assert [account for account in (ANNE, BEN, CLARA, DORA) if looks(village, account)] == [shown]
 
 
+@pytest.mark.parametrize("reason", ["a\nb", "a\x1b[31mb", "a\u202eb", "a\u2028b"])
+def test_a_reason_is_one_plain_line(village: Desk, reason: str) -> None:
+    for words in (("show", BEN), ("find", "n"), ("export", BEN, "-o", village.folder / "x.json")):
+        assert "control characters" in said(village, "person", *words, "--reason", reason)
+    assert looks(village, BEN) == []
+    village("person", "show", BEN, "--reason", "上门　看望")
+
+
+def test_reasons_that_were_kept_cannot_steer_the_terminal(village: Desk) -> None:
+    with Node.open(village.home, writes=True) as node, node.people() as people:
+        people.note_looks([BEN], datetime.datetime.now(datetime.UTC), "f" * 16, "name", "a\nb\x1b[2J\u202ec")
+    shown = village("person", "looks", BEN).stdout
+    assert shown.count("\n") == 2 and shown.endswith("a b [2J c\n")
+
+
+def test_only_digits_are_the_end_of_a_phone_number(village: Desk) -> None:
+    def found(text: str) -> list[str]:
+        return [each["account"] for each in village.json("person", "find", text)]
+
+    last = BEN[-4:]
+    assert found(last) == found(f"{last[:2]}-{last[2:]}") == [BEN]
+    assert found("".join(chr(0xFF10 + int(digit)) for digit in last)) == [BEN]
+    assert found(f"王{last}") == found(f"王{last[-1]}") == found("..") == []
+    village("person", "update", BEN, "--name", "王", *AT)
+    assert found(last[-3:]) == []
+    assert found("王") == [BEN]
+
+
 def test_a_reason_without_end_is_refused_before_anything_is_shown(village: Desk) -> None:
-    assert "the reason is too long" in said(village, "person", "show", BEN, "--reason", "x" * 3_000)
+    reason = "x" * (NOTE_MAX_BYTES + 1)
+    for words in (("show", BEN), ("find", "nobody"), ("export", BEN, "-o", village.folder / "x.json")):
+        assert "the reason is too long" in said(village, "person", *words, "--reason", reason)
     assert looks(village, BEN) == []
 
 

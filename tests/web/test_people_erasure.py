@@ -6,6 +6,7 @@ Each search is first turned on the home as it was before, where it must find wha
 import base64
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from care.dossier import Dossier, format_dossier, make_dossier, plain_dossier
+from care.people import People
 from care.vault import KEY, SALT_BYTES, WRAPPED_BYTES, Locked, Vault, VaultError, _bound, _open
 from node import Node
 from store.home import Home
@@ -212,6 +214,30 @@ def test_an_erasure_says_what_it_cannot_reach(desk: Desk) -> None:
     erased = desk.json("person", "looks", CLARA)["erasures"]
     assert len(erased) == 1
     assert len(erased[0]["keys"].split()) == 2
+
+
+def test_on_a_full_disk_the_dossier_is_erased_and_the_cleaning_is_done_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, run = catch(desk, CLARA), People._run
+
+    def full(self: People, sql: str, *values: object) -> sqlite3.Cursor:
+        if sql == "VACUUM":
+            raise sqlite3.OperationalError("database or disk is full")
+        return run(self, sql, *values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(People, "_run", full)
+        said = desk("person", "erase", CLARA, "--yes", status=2).stderr
+        assert f"the dossier of account {CLARA} is erased, but traces" in said
+        assert "nothing more was written" not in said and said.count("\n") == 1
+        again = desk("person", "erase", CLARA, "--yes", status=2).stderr
+        assert "traces of what was erased are left" in again and again.count("\n") == 1
+    done = desk.json("person", "erase", CLARA, "--yes")
+    erased = desk.json("person", "looks", CLARA)["erasures"]
+    assert [each["time"] for each in erased] == [done["erased_at"]]
+    assert found_in(files(desk.home), held.secrets()) == set()
+    assert "was erased at" in desk("person", "erase", CLARA, "--yes", status=2).stderr
 
 
 def test_who_comes_back_is_kept_anew(desk: Desk) -> None:

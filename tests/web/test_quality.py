@@ -149,6 +149,8 @@ def test_months(village: Desk) -> None:
     assert parse_month(" 2025-11 ") == parse_period("2025-11")
     for words in (("risk", "show"), ("risk", "record")):
         assert "has not begun" in village(*words, "--period", "2998-01", status=2).stderr
+        assert "began, in 2025-10" in village(*words, "--period", "2025-09", status=2).stderr
+        village(*words, "--period", "2025-10")
         for month in ("2025", "2025-13", "2025-00", "2025-1", "x" * 3_000):
             error = village(*words, "--period", month, status=2).stderr
             assert "write YYYY-MM" in error or "too long" in error

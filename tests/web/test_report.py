@@ -325,6 +325,27 @@ def test_what_is_no_period_is_said(desk: Desk, period: str) -> None:
     assert "2026-Q3" in desk("report", "--period", period, status=2).stderr
 
 
+@pytest.mark.parametrize(
+    ("period", "reason"),
+    [
+        ("9999", "has not begun"),
+        ("1900", "began, in 2025-10"),
+        ("2025-09", "began, in 2025-10"),
+        ("2025-Q3", "began, in 2025-10"),
+    ],
+)
+def test_a_period_in_which_there_is_no_ledger(desk: Desk, period: str, reason: str) -> None:
+    error = desk("report", "--period", period, status=2).stderr
+    assert reason in error and error.count("\n") == 1
+    archived = run("report", "--period", "9999", "--archive", desk.home / "ledger.db", status=2).stderr
+    assert "has not begun" in archived
+
+
+@pytest.mark.parametrize("period", ["2025-10", "2025", "2025-Q4"])
+def test_a_period_may_begin_before_the_ledger(desk: Desk, period: str) -> None:
+    assert json.loads(desk("report", "--period", period, "--format", "json").stdout)["period"] == period
+
+
 def test_what_does_not_go_together(desk: Desk) -> None:
     trust = desk.file("trust.txt", "quorum none\n")
     assert "--archive" in desk("report", "--period", "2026", "--trust", trust, status=2).stderr

@@ -60,7 +60,7 @@ def test_shares_fill_the_bar_and_differ_in_more_than_colour() -> None:
     assert len(patterns) == 2
     fills = [box.attrib["fill"] for box in drawing.iter(f"{SVG}rect")]
     assert all(f"url(#{name})" in fills for name in patterns)
-    assert {"25%", "50%"} <= set(words(drawing))
+    assert {"25.0 %", "50.0 %"} <= set(words(drawing))
 
 
 def test_labels_do_not_run_into_each_other() -> None:
