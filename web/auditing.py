@@ -141,7 +141,7 @@ def check_receipt(session: "Session", file: Path, trust: Path) -> int:
     from verify import receipts
     from web.telling import proven_lines
 
-    policy, raw = _policy(trust), _read(file, BALANCE_RECEIPT_MAX_BYTES)
+    policy, raw = read_policy(trust), _read(file, BALANCE_RECEIPT_MAX_BYTES)
     if not raw.startswith(receipts.FIRST_BYTES):
         raise DeskError(_no_receipt(file, raw))
     try:
@@ -194,7 +194,7 @@ def _audit(ledgers: "Sequence[Source]", brought: "Trust", jobs: int) -> "Iterato
     from verify.audit import audit_ledger
 
     sizes = [ledger.size() for ledger in ledgers]
-    with _workers(jobs, sum(sizes)) as executor:
+    with workers(jobs, sum(sizes)) as executor:
         for ledger, size in zip(ledgers, sizes, strict=True):
             with progress_bar() as show:
                 yield audit_ledger(ledger, brought, executor, jobs, partial(_show, show, size))
@@ -205,7 +205,8 @@ def _show(show: Callable[[int, int], None], size: int, done: int) -> None:
 
 
 @contextmanager
-def _workers(jobs: int, entry_count: int) -> Iterator[Executor | None]:
+def workers(jobs: int, entry_count: int) -> Iterator[Executor | None]:
+    """Processes to audit so many entries with, or None where starting them takes longer than they save."""
     if entry_count <= ALONE_MAX_ENTRIES:
         yield None
         return
@@ -253,13 +254,14 @@ def _trust(trust: Path | None, kept_files: tuple[Path, ...], balances: Path | No
     from verify.kept import KEPT_MAX_BYTES, parse_kept
 
     return Trust(
-        policy=None if trust is None else _policy(trust),
+        policy=None if trust is None else read_policy(trust),
         kept=tuple(parse_kept(_read(file, KEPT_MAX_BYTES), file.name) for file in kept_files),
         balances={} if balances is None else _balances(balances),
     )
 
 
-def _policy(path: Path) -> "Policy":
+def read_policy(path: Path) -> "Policy":
+    """The trust file at ``path``; raises DeskError where it is none, or pins no ledger."""
     from chain.errors import NoteError
     from chain.policy import POLICY_MAX_BYTES, parse_policy
 

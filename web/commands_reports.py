@@ -118,18 +118,10 @@ def _period(text: str) -> "Period":
 
 
 def _trust(path: Path | None) -> "Trust":
-    from chain.errors import NoteError
-    from chain.policy import POLICY_MAX_BYTES, parse_policy
     from verify.audit import Trust
+    from web.auditing import read_policy
 
-    if path is None:
-        return Trust()
-    with path.open("rb") as file:
-        raw = file.read(POLICY_MAX_BYTES)
-    try:
-        return Trust(policy=parse_policy(raw))
-    except NoteError as error:
-        raise DeskError(_("{path} is not a trust file: {why}").format(path=path, why=error)) from error
+    return Trust(policy=None if path is None else read_policy(path))
 
 
 def _written(found: "Report", form: str) -> bytes:

@@ -11,11 +11,9 @@ of each a line remains, and the sum of all figures.
 
 import datetime
 import gc
-import multiprocessing
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from gettext import gettext as _
@@ -40,7 +38,7 @@ from ledger.tally import Tally
 from store.archive import open_archive
 from verify.audit import LedgerReport, Trust, audit_ledger
 from verify.source import Source
-from web.auditing import ALONE_MAX_ENTRIES, audit_workers
+from web.auditing import workers
 from web.desk import DeskNode
 from web.problems import DeskError
 
@@ -156,7 +154,7 @@ def report_of_archive(path: Path, period: Period, trust: Trust, jobs: int, progr
     """The report of all ledgers of an archive, each of them audited; in processes where there is much to do."""
     with open_archive(path) as ledgers:
         sizes = [ledger.size() for ledger in ledgers]
-        with _workers(jobs, sum(sizes)) as executor:
+        with workers(jobs, sum(sizes)) as executor:
             if len(sizes) == 1:
                 show = partial(_show, progress, sizes[0])
                 line, figures = _tally_ledger(ledgers[0], period, trust, executor, jobs, show)
@@ -252,22 +250,6 @@ def _main_figures(figures: Figures) -> dict[str, Any]:
         "outstanding_minutes": figures.end.outstanding_minutes,
         "suspicions": sum(figures.suspicions.values()),
     }
-
-
-@contextmanager
-def _workers(jobs: int, entry_count: int) -> Iterator[Executor | None]:
-    """Processes to audit with, or None where starting them takes longer than they save."""
-    if entry_count <= ALONE_MAX_ENTRIES or jobs == 1:
-        yield None
-        return
-    with audit_workers(jobs) as executor:
-        try:
-            yield executor
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
 
 
 def plain_report(report: Report) -> dict[str, Any]:
