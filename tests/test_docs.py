@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "tests" / "data" / "liuduhe"
 FORMAT, RULES = ROOT / "chain" / "FORMAT.md", ROOT / "ledger" / "RULES.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), FORMAT, RULES, *(ROOT / "docs").rglob("*.md")])
-PAIRS = ["README", "docs/auditor", "docs/carry-over", "docs/committee", "docs/supervisor"]
+PAIRS = ["README", "docs/auditor", "docs/carry-over", "docs/committee", "docs/report", "docs/supervisor"]
 OWN_WORDS = {"--finding", "--ground", "--note", "--payee", "--reason", "--title"}
 """After these a page writes what people of its language would."""
 

@@ -31,6 +31,7 @@ def test_brought_keys_sign_and_are_not_kept(tmp_path: Path) -> None:
     elder = {"account": CLARA, "born": "1940-02-29", "roles": "elder", "funded": "key_elder"}
     people = desk.people(elder)
     without = desk("person", "import", people, status=2)
+    assert "--key-file" in without.stderr
     assert without.stderr.count("\n") == 1
     desk("person", "import", people, *brought)
     desk("grant", CLARA, "60", "--reason", "x", *brought)

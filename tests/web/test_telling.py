@@ -93,7 +93,7 @@ TOLD: list[tuple[Any, list[str], str]] = [
     (
         bodies.AccountOpen(account=ANNE, dossier=HASH, elder=True, holder="person", volunteer=True),
         [f"account {ANNE}: volunteer, elder"],
-        "老人",
+        "志愿者、老人",
     ),
     (bodies.AccountUpdate(account=ANNE, dossier=HASH), [f"account {ANNE}: —"], "账户"),
     (
@@ -119,7 +119,7 @@ TOLD: list[tuple[Any, list[str], str]] = [
     (
         bodies.CaseOpen(account=ANNE, entries=(7, 8), note="two\u202eat once", suspicion="unheard_of"),
         [f"account {ANNE}: unheard_of; it rests on the entries 7, 8", "note: two at once"],
-        "依据第 7",
+        "依据第 7、8 条",
     ),
     (
         bodies.CaseOpen(account=ANNE, entries=(7,), suspicion="night"),
