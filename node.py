@@ -391,6 +391,10 @@ class Node:
                 self.commit()
         return [result for result in results if result is not None]
 
+    def declare(self, bodies: Sequence[Body], at: Time | None = None) -> list[Result]:
+        """What the node itself says by its own key: anchors, transfers that came in, were refused or came back."""
+        return self.write(self._key().signing, (), bodies, at)
+
     def submit(self, sheet: SignedSheet) -> list[Result]:
         """Judge a sheet that others signed, append what is accepted, and answer one result for each statement."""
         if not 1 <= len(sheet.statements) <= SHEET_MAX_STATEMENTS:
