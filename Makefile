@@ -8,6 +8,7 @@ LOCK_ARGS ?=
 
 PY := .venv/bin/python
 STAMP := .venv/stamp
+PEERS := .venv/peers
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/huzhu.po))
 
 .DEFAULT_GOAL := test
@@ -20,7 +21,7 @@ demo: venv
 	$(PY) scripts/demo.py
 
 # pytest comes last: its closing line is the run's.
-test: debian-packages check
+test: debian-packages check $(PEERS)
 	$(PY) -m pytest $(PYTEST_ARGS) </dev/null
 
 bench: venv
@@ -62,6 +63,11 @@ $(STAMP): requirements.lock pyproject.toml | $(PY)
 	echo "Installing the locked dependencies into .venv ..." >&2
 	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(PEERS): requirements-peers.lock | $(STAMP)
+	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+	  --python-version 3.12 --upgrade --target $@ -r $<
 	touch $@
 
 %.mo: %.po $(STAMP)
