@@ -1,10 +1,12 @@
-# make demo | test | bench | check | lock | vectors | clean
+# make demo | test | soak | bench | check | lock | vectors | clean
 #
 # Each target makes .venv first, from requirements.lock alone. Recipes are silent; a step speaks when it takes long or fails.
 
 PYTHON ?= python3
 PYTEST_ARGS ?= -n auto
 LOCK_ARGS ?=
+SOAK_MINUTES ?= 5
+SOAK_SEED ?=
 
 PY := .venv/bin/python
 STAMP := .venv/stamp
@@ -15,14 +17,20 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/huzhu.po)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SILENT:
-.PHONY: demo test bench check lock vectors clean venv debian-packages
+.PHONY: demo test soak bench check lock vectors clean venv debian-packages
 
 demo: venv
 	$(PY) scripts/demo.py
+	$(PY) scripts/demo_city.py
 
 # pytest comes last: its closing line is the run's.
 test: debian-packages check $(PEERS)
 	$(PY) -m pytest $(PYTEST_ARGS) </dev/null
+
+# A whole city in network namespaces under everything that can happen; the seed that it prints repeats the schedule.
+soak: venv
+	scripts/debian-packages.sh iproute2
+	$(PY) -m tests.city.soak --minutes $(SOAK_MINUTES) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 
 bench: venv
 	$(PY) -m bench
@@ -35,6 +43,7 @@ check: venv
 # Writes the published cases of tests/vectors/ anew; on unchanged rules `git diff` then finds nothing.
 vectors: venv
 	$(PY) scripts/vectors.py
+	$(PY) scripts/witness_vectors.py
 
 # Keeps the pins that still fit; `make lock LOCK_ARGS=--upgrade` moves them all.
 lock: $(PY)

@@ -53,6 +53,13 @@ def open_node(folder: Path, passphrase: bytes | None = None, *, writes: bool) ->
     return Node.open(folder, passphrase, writes=writes, waits=waits)
 
 
+def open_shared(folder: Path, passphrase: bytes | None) -> Any:
+    """The node that a service shares with other commands: ``node.SharedNode``."""
+    from node import SharedNode
+
+    return SharedNode(folder, passphrase)
+
+
 def waits() -> Iterator[None]:
     """Seconds in which another process may end that writes the home."""
     from web.session import say
@@ -68,8 +75,11 @@ def waits() -> Iterator[None]:
     "huzhu",
     cls=Program,
     lazy={
+        "alarms": "web.commands_mirror:alarms",
         "assessment": "web.commands_quality:assessment",
+        "balances": "web.commands_questions:balances",
         "case": "web.commands_cases:case",
+        "check-fork": "web.commands_witness:check_fork",
         "check-receipt": "web.auditing:check_receipt",
         "coupon": "web.commands_coupons:coupon",
         "credential": "web.commands_people:credential",
@@ -82,21 +92,34 @@ def waits() -> Iterator[None]:
         "institution": "web.commands_quality:institution",
         "join": "web.commands_reports:join",
         "kin": "web.commands_people:kin",
+        "ledgers": "web.commands_questions:ledgers",
+        "looks": "web.commands_access:looks",
+        "mirror": "web.commands_mirror:mirror",
         "objections": "web.commands_services:objections",
         "oldbook": "web.commands_oldbook:oldbook",
         "opening": "web.commands_hours:opening",
+        "org": "web.commands_tiers:org",
         "params": "web.commands_hours:params",
         "person": "web.commands_people:person",
         "public-list": "web.commands_cases:public_list",
+        "receive": "web.commands_mirror:receive",
         "record": "web.commands_hours:record",
         "report": "web.commands_reports:report",
         "resolve": "web.commands_hours:resolve",
         "reverse": "web.commands_hours:reverse",
         "risk": "web.commands_quality:risk",
         "sanction": "web.commands_cases:sanction",
+        "serve": "web.commands_serve:serve",
         "services": "web.commands_services:services",
+        "submit": "web.commands_tiers:submit",
+        "supply-demand": "web.commands_questions:supply_demand",
         "suspicions": "web.auditing:suspicions",
+        "tend": "web.commands_mirror:tend",
+        "token": "web.commands_access:token",
+        "transfer": "web.commands_transfers:transfer",
+        "user": "web.commands_access:user",
         "verify": "web.auditing:verify",
+        "witness": "web.commands_witness:witness",
     },
 )
 @click.version_option(package_name="huzhu", cls=Option, help=marked("Show the version and exit."))
@@ -104,6 +127,7 @@ def waits() -> Iterator[None]:
 def main(context: click.Context) -> None:
     """Huzhu (互助): a time-bank ledger that anyone can check."""
     context.obj = open_node
+    context.meta["huzhu.shared"] = open_shared
 
 
 @main.command(example="huzhu init --origin liuduhe.example/huzhu", takes=(json_options, *SEALS))
@@ -321,15 +345,24 @@ def statement(session: "Session", account: str) -> None:
 @main.command(example="huzhu receipt 2 -o 2.tlog-proof")
 @argument("index", type=Number(min=0), required=False)
 @option("--balance", "account", type=ANY_ACCOUNT, help=marked("A receipt of this account's balance instead."))
+@option("--to-root", is_flag=True, help=marked("Lead from the entry to the root, by what the nodes above anchored."))
 @file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
 @pass_session
-def receipt(session: "Session", index: int | None, account: str | None, output: Path | None) -> None:
+def receipt(
+    session: "Session", index: int | None, account: str | None, to_root: bool, output: Path | None
+) -> None:
     """Write a receipt of an entry or of a balance.
 
-    Anyone can check it without this node: `huzhu check-receipt`.
+    Anyone can check it without this node: `huzhu check-receipt`. With --to-root the nodes above are asked, and whoever
+    checks it needs the key of the root alone.
     """
-    if (index is None) == (account is None):
+    if (index is None) == (account is None) or (to_root and index is None):
         raise click.UsageError(_("give either an entry's INDEX or --balance ACCOUNT"))
+    if to_root:
+        from web.tending import receipt_to_root
+
+        session.put(receipt_to_root(session, index or 0), output)
+        return
     with session.reading() as node:
         raw = node.balance_receipt(account) if account is not None else node.receipt(index or 0)
     session.put(raw, output)
@@ -354,22 +387,51 @@ def promise(session: "Session", index: int, output: Path | None) -> None:
 @main.command(example="huzhu trust --members -o trust.policy")
 @option("--members", is_flag=True, help=marked("The newest checkpoint must be cosigned by members too."))
 @option("--quorum", metavar="K", type=Number(min=1), help=marked("How many (default: the ledger's threshold)."))
+@file_option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    help=marked("A witness's lines, as its `huzhu witness show` prints them; can be repeated."),
+)
+@option(
+    "--witness-quorum",
+    metavar="K",
+    type=Number(min=1),
+    help=marked("How many of the witnesses must have cosigned (default: all)."),
+)
+@option("--url", help=marked("Address below which this ledger's files lie, to stand in its lines."))
 @file_option("-o", "--output", help=marked("Where to write it (default: stdout)."))
 @pass_session
-def trust(session: "Session", members: bool, quorum: int | None, output: Path | None) -> None:
-    """Write a trust file for auditors.
+def trust(
+    session: "Session",
+    members: bool,
+    quorum: int | None,
+    witnesses: tuple[Path, ...],
+    witness_quorum: int | None,
+    url: str | None,
+    output: Path | None,
+) -> None:
+    """Write a trust file for auditors, and for this node.
 
-    It is a tlog-policy with this ledger's verifier key; and with --members, the cosigner key of every member whose
-    key counts now, and how many must have cosigned. Other witnesses can be added by hand.
+    It is a tlog-policy with this ledger's verifier key; with --members, the cosigner key of every member whose key
+    counts now, and how many must have cosigned; with --witness, the same of witnesses. A node whose `node.toml` names
+    the file as its `trust` asks the witnesses that have an address there.
     """
     from chain.policy import format_policy
     from web.session import now
-    from web.trusting import trust_in_members, trust_in_node
+    from web.trusting import trust_in_members, trust_in_node, with_address, with_witnesses
+    from web.witnessing import checked_url, read_trust
 
     if quorum is not None and not members:
         raise click.UsageError(_("--quorum needs --members"))
+    if witness_quorum is not None and not witnesses:
+        raise click.UsageError(_("--witness-quorum needs --witness"))
     with session.reading() as node:
         policy = trust_in_members(node.state, now(), quorum) if members else trust_in_node(node.state)
+    if witnesses:
+        policy = with_witnesses(policy, [read_trust(path) for path in witnesses], witness_quorum)
+    if url is not None:
+        policy = with_address(policy, checked_url(url))
     session.put(format_policy(policy), output)
 
 

@@ -6,13 +6,17 @@
     node.balance("12345678"); node.receipt(17); node.balance_receipt("12345678")
 
 *Accepted means on disk*: ``write``, ``submit`` and ``seal`` answer after the store's ``commit``. The state in memory is
-a fold over the log; whenever the disk fails it is thrown away and read again. A crash leaves what the last commit
-left: at most a seal whose checkpoint is not signed yet, which the next ``open`` signs.
+a fold over the log (``store.fold``); whenever the disk fails it is thrown away and read again. A crash leaves what the
+last commit left: at most a seal whose checkpoint is not signed yet, which the next ``open`` signs.
+
+A service keeps its node open, and lets others write the home between its batches:
+
+    shared = SharedNode(home, passphrase)
+    with shared.batch() as node:                # locked, up to date, and on disk when it ends
+        results = [node.submit(sheet, durable=False) for sheet in sheets]
 """
 
 import datetime
-import hashlib
-import hmac
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,16 +24,13 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import dataclass
 from gettext import gettext as _
 from pathlib import Path
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from care.people import People, PeopleError, create_people
 from chain.block import SEAL, Seal
 from chain.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from chain.cosignature import cosign_mldsa44, member_name, verify_cosignature
+from chain.cosignature import cosign_mldsa44, member_name
 from chain.entry import Body, Entry, SheetPlace, Signature, Statement, format_statement, join_entry
-from chain.errors import EntryError, NoteError
 from chain.fields import UTC, Time, format_time
 from chain.keys import (
     MLDSA_SEED_BYTES,
@@ -37,10 +38,9 @@ from chain.keys import (
     SIGNATURE_BYTES,
     MldsaSigningKey,
     SigningKey,
-    key_id,
 )
 from chain.limits import BLOCK_MAX_ENTRIES, CLOCK_AHEAD_MAX_SECONDS, SHEET_MAX_STATEMENTS
-from chain.merkle import HASH_BYTES, Frontier, leaf_hash, prove_consistency, prove_inclusion, tree_root
+from chain.merkle import HASH_BYTES, leaf_hash, prove_consistency, prove_inclusion
 from chain.note import (
     COSIGNATURE_ED25519,
     ED25519,
@@ -48,7 +48,6 @@ from chain.note import (
     add_signatures,
     format_note,
     make_vkey,
-    verify_signature,
 )
 from chain.receipt import (
     BalanceReceipt,
@@ -59,52 +58,36 @@ from chain.receipt import (
     parse_entry_receipt,
     sign_promise,
 )
-from chain.sheet import NO_GENESIS, SheetDomain, SignedSheet, sign_sheet
-from ledger.bodies import Founder, Genesis, NodeRotate
-from ledger.kinds import CODEC, KINDS
-from ledger.parameters import DEFAULTS, Parameters, format_parameters
-from ledger.replay import Replay, Signers
-from ledger.roster import CLERK, MEMBER, NODE
-from ledger.state import Account, State, freeze, thaw
+from chain.sheet import SheetDomain, SignedSheet, sign_sheet
+from ledger.bodies import NodeRotate
+from ledger.founding import Founding as Founding
+from ledger.founding import genesis_of
+from ledger.kinds import KINDS
+from ledger.roster import CLERK, MEMBER
+from ledger.state import Account, State
+from store.answers import Accepted as Accepted
+from store.answers import Refused as Refused
+from store.answers import Result as Result
+from store.answers import format_answer, parse_answer
+from store.fold import Fold
 from store.home import NEXT_KEY, NEXT_MLDSA_KEY, NODE_KEY, NODE_MLDSA_KEY, PEOPLE_KEY, Home, new_home
 from store.keyfiles import write_key
 from store.log import Leg, LogStore, StoreError
 from store.sqlite import SqliteStore
-from verify.check import Signatures
-from verify.checkpoints import COSIGNED_EARLIER_MAX_SECONDS
+from verify.check import Signatures, Verdict
+from verify.cosigned import CosignatureError, new_cosignatures
 
 KIND_OF: Mapping[type[Body], str] = {kind.body: name for name, kind in KINDS.items()}
 SNAPSHOT_ENTRIES = 4_096
 """How many entries may follow a snapshot before the next one: about what an opening replays at most."""
 
-REPLAY_ENTRIES = 4_096
-STRANGERS_MAX = 32
-"""How many cosignatures by keys that this ledger does not know are kept on one checkpoint."""
+DAY_SECONDS = 86_400
 Clock = Callable[[], Time]
 Waits = Callable[[], Iterable[object]]
 
 
 class NodeError(Exception):
     """The node cannot do it: no such home, another process writes it, a key is missing. The text says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An entry that is on disk."""
-
-    index: int
-    leaf_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An entry that is not on the log: a rule's outcome or the code of a finding, with a detail where there is one."""
-
-    outcome: str
-    detail: str = ""
-
-
-Result = Accepted | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +109,6 @@ class NodeKeys:
     mldsa: MldsaSigningKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Founding:
-    """What a new ledger begins with. ``clerks`` and ``members`` are signing keys to be kept in the home."""
-
-    origin: str
-    clerks: Sequence[SigningKey]
-    members: Sequence[SigningKey]
-    threshold: int
-    tier: Literal["village", "township", "county", "city"] = "village"
-    parent: str | None = None
-    parent_vkey: str | None = None
-    authorities: Sequence[bytes] = ()
-    """Public keys of the tier above."""
-    parameters: Parameters = DEFAULTS
-    at: Time | None = None
-    """The recorded time in place of the clock's."""
-
-
 def system_clock() -> Time:
     """Now, in whole seconds."""
     return datetime.datetime.now(UTC).replace(microsecond=0)
@@ -160,7 +125,9 @@ class Node:
         self._unsigned: list[Checkpoint] = []
         self._is_loaded = False
         self._open_people: Callable[[], People] | None = None
-        self._load()
+        self._fold = Fold(store, None if keys is None else keys.signing)
+        self._finish_seal()
+        self._is_loaded = True
 
     @classmethod
     def create(cls, folder: Path, founding: Founding, passphrase: bytes | None, clock: Clock = system_clock) -> None:
@@ -196,19 +163,30 @@ class Node:
         ``waits`` is how long to wait for the lock (``Home.lock``): by itself not at all.
         """
         home = Home(folder)
-        origin = home.origin()
+        home.origin()  # nothing is locked where there is no node
         with home.lock(waits()) if writes else nullcontext():
-            store = SqliteStore(home.ledger, read_only=not writes)
+            node = cls._take_up(home, passphrase, writes=writes, clock=clock)
             try:
-                if store.origin != origin:
-                    text = _("{path} is the ledger of {found}, not of {origin}")
-                    raise StoreError(text.format(path=home.ledger, found=store.origin, origin=origin))
-                node = cls(store, _keys_of(home, store, passphrase) if writes else None, clock)
-                if writes:
-                    node._open_people = lambda: People(home.people, home.people_secret(passphrase))
                 yield node
             finally:
-                store.close()
+                node.store.close()
+
+    @classmethod
+    def _take_up(cls, home: Home, passphrase: bytes | None, *, writes: bool, clock: Clock) -> "Node":
+        """The node of a home, which the caller has locked where it ``writes``."""
+        origin = home.origin()
+        store = SqliteStore(home.ledger, read_only=not writes)
+        try:
+            if store.origin != origin:
+                text = _("{path} is the ledger of {found}, not of {origin}")
+                raise StoreError(text.format(path=home.ledger, found=store.origin, origin=origin))
+            node = cls(store, _keys_of(home, store, passphrase) if writes else None, clock)
+        except BaseException:
+            store.close()
+            raise
+        if writes:
+            node._open_people = lambda: People(home.people, home.people_secret(passphrase))
+        return node
 
     @classmethod
     def rotate(
@@ -245,7 +223,7 @@ class Node:
     @property
     def state(self) -> State:
         """What the log has led to, entries not yet sealed included. Only read it."""
-        return self._replay.state
+        return self._fold.state
 
     @property
     def origin(self) -> str:
@@ -254,7 +232,7 @@ class Node:
     @property
     def domain(self) -> SheetDomain:
         """What sheets for this ledger are signed for."""
-        return SheetDomain(self.origin, leaf_hash(self.store.entry(0)) if self.store.size else NO_GENESIS)
+        return self._fold.domain
 
     @property
     def vkey(self) -> VerifierKey:
@@ -264,10 +242,7 @@ class Node:
 
     def entry(self, index: int) -> Entry[Any]:
         """The entry at an index; IndexError outside the log, StoreError where it is damaged."""
-        try:
-            return CODEC.parse(self.store.entry(index))
-        except EntryError as error:
-            raise self._damage(index) from error
+        return self._fold.entry(index)
 
     def balance(self, number: str) -> Balance | None:
         """What an account has now; None where there is none of that number."""
@@ -294,15 +269,17 @@ class Node:
             raise NodeError(_("nothing is sealed yet: run `huzhu seal` first"))
         return last[1]
 
-    def receipt(self, index: int) -> bytes:
-        """The entry receipt (FORMAT §10), from the newest checkpoint."""
-        note = self.checkpoint()
+    def receipt(self, index: int, size: int | None = None) -> bytes:
+        """The entry receipt (FORMAT §10), from the checkpoint of that size, or the newest one."""
+        note = self.checkpoint(size)
         checkpoint, _signed = open_checkpoint(note)
         if not 0 <= index < self.store.size:
             text = _("there is no entry {index}; the ledger has {size}")
             raise NodeError(text.format(index=index, size=self.store.size))
         if index >= checkpoint.size:
             text = _("entry {index} is not under the newest checkpoint, of size {size}: seal first")
+            if size is not None:
+                text = _("entry {index} is not under the checkpoint of size {size}")
             raise NodeError(text.format(index=index, size=checkpoint.size))
         path = prove_inclusion(index, checkpoint.size, self.store.hashes.read)
         return format_entry_receipt(EntryReceipt(self.store.entry(index), index, tuple(path), note))
@@ -312,7 +289,7 @@ class Node:
         account = self.state.accounts.get(number)
         if account is None:
             raise NodeError(_("there is no account {number}").format(number=number))
-        sealed = self._replay.books.sealed_leaf(account.position)
+        sealed = self._fold.books.sealed_leaf(account.position)
         if sealed is None:
             text = _("account {number} was opened after the newest seal: seal first")
             raise NodeError(text.format(number=number))
@@ -338,8 +315,12 @@ class Node:
 
     def promise(self, index: int) -> bytes:
         """The node's signed word that the entry at ``index`` is on disk (FORMAT §3)."""
-        hashed = leaf_hash(self.store.entry(index))
-        return format_note(sign_promise(Promise(self.origin, self.domain.genesis, index, hashed), self._key().signing))
+        return self.promises([Accepted(index, leaf_hash(self.store.entry(index)))])[0]
+
+    def promises(self, accepted: Sequence[Accepted]) -> list[bytes]:
+        """The same for entries that were just accepted and are on disk."""
+        origin, genesis, key = self.origin, self.domain.genesis, self._key().signing
+        return [format_note(sign_promise(Promise(origin, genesis, one.index, one.leaf_hash), key)) for one in accepted]
 
     def consistency(self, size: int) -> list[bytes]:
         """The proof that the newest checkpoint's log begins with the one of ``size``."""
@@ -379,9 +360,9 @@ class Node:
                     Statement(at=moment, body=body, by=author.id, kind=kind, seq=seq + 1, beside=ids)
                 )
                 statement = _normalised(statement)
-                refused = self._judge_unsigned(statement, place, (author.id, *ids))
-                results.append(refused)
-                if refused is None:
+                verdict = self._judge_unsigned(statement, place, (author.id, *ids))
+                results.append(None if verdict is None else Refused(*verdict))
+                if verdict is None:
                     statements.append(statement)
                     seq += 1
             if statements:
@@ -395,25 +376,43 @@ class Node:
         """What the node itself says by its own key: anchors, transfers that came in, were refused or came back."""
         return self.write(self._key().signing, (), bodies, at)
 
-    def submit(self, sheet: SignedSheet) -> list[Result]:
-        """Judge a sheet that others signed, append what is accepted, and answer one result for each statement."""
+    def submit(self, sheet: SignedSheet, *, durable: bool = True) -> list[Result]:
+        """Judge a sheet that others signed, append what is accepted, and answer one result for each statement.
+
+        A sheet of which something is on the log already gets the answer that it got then. ``durable`` as in ``write``.
+        """
         if not 1 <= len(sheet.statements) <= SHEET_MAX_STATEMENTS:
             text = _("a sheet has 1 to {maximum} statements, not {count}")
             raise NodeError(text.format(maximum=SHEET_MAX_STATEMENTS, count=len(sheet.statements)))
         with self._whole():
+            digest = sheet.digest()
+            earlier = self.store.answer(digest)
+            if earlier is not None:
+                return parse_answer(earlier, lambda index: leaf_hash(self.store.entry(index)))
             self._make_room(len(sheet.statements))
-            signatures = Signatures(self.domain)
-            verdicts: list[Refused | bytes] = [self._judge(raw, signatures) or raw for raw in sheet.entries()]
-            accepted = iter(self._append([raw for raw in verdicts if isinstance(raw, bytes)]))
-            self.commit()
-        return [next(accepted) if isinstance(verdict, bytes) else verdict for verdict in verdicts]
+            results = self._take(sheet)
+            if any(isinstance(result, Accepted) for result in results):
+                latest_seconds = int(self._clock().timestamp()) + CLOCK_AHEAD_MAX_SECONDS
+                self.store.put_answer(digest, latest_seconds, format_answer(results))
+            if durable:
+                self.commit()
+        return results
+
+    def _take(self, sheet: SignedSheet) -> list[Result]:
+        """Judge a sheet, and hand the store what is accepted."""
+        signatures, now = Signatures(self.domain), self._clock()
+        entries = sheet.entries()
+        verdicts = [self._fold.judge(raw, signatures, now) for raw in entries]
+        taken = [raw for raw, verdict in zip(entries, verdicts, strict=True) if verdict is None]
+        accepted = iter(self._append(taken))
+        return [next(accepted) if verdict is None else Refused(*verdict) for verdict in verdicts]
 
     def seal(self, at: Time | None = None, *, durable: bool = True) -> int:
         """Close the block and answer the new size; its checkpoint is signed once the seal is on disk.
 
         The seal is never dated before the last one or an entry of its block.
         """
-        state, books = self.state, self._replay.books
+        state, books = self.state, self._fold.books
         earliest = [time for time in (state.sealed_at, state.block_latest) if time is not None]
         moment = max([self._moment(at), *earliest])
         key = self._key().signing
@@ -423,25 +422,28 @@ class Node:
                 accounts=len(state.accounts),
                 height=state.height,
                 prev=state.last_seal_hash,
-                root=self._tree.root(),
+                root=self._fold.tree.root(),
                 size=state.size,
                 state=books.root(),
             )
             seq = max(state.roster.keys[key.id].last_seq + 1, int(moment.timestamp() * 1000))
             statement = format_statement(Statement(at=moment, body=body, by=key.id, kind=SEAL, seq=seq))
             raw = sign_sheet(self.domain, [statement], key).entries()[0]
-            self._replay.close_block(CODEC.read(raw), leaf_hash(raw))
+            self._fold.close_block(raw)
             self._append([raw])
-            self._unsigned.append(Checkpoint(self.origin, self._tree.size, self._tree.root()))
-            if state.size - self._snapshot_size >= SNAPSHOT_ENTRIES or not self._snapshot_size:
-                self._save_snapshot()
+            tree = self._fold.tree
+            self._unsigned.append(Checkpoint(self.origin, tree.size, tree.root()))
+            self.store.drop_answers(int(moment.timestamp()) - state.parameters.statement_max_age_days * DAY_SECONDS)
+            if state.size - self._fold.snapshot_size >= SNAPSHOT_ENTRIES or not self._fold.snapshot_size:
+                self._fold.save_snapshot(key)
             if durable:
                 self.commit()
-        return self._tree.size
+        return tree.size
 
     def commit(self) -> None:
         """Put everything written so far on disk, then sign the checkpoints of the seals among it."""
         with self._whole():
+            self._fold.save_accounts()
             self.store.commit()
             for checkpoint in self._unsigned:
                 self._sign(checkpoint)
@@ -451,32 +453,19 @@ class Node:
     def cosign(self, signed: bytes) -> int:
         """Take over the cosignatures that a copy of one of our checkpoints carries; answer how many.
 
-        Raises NodeError where the checkpoint is another, or a member's line does not verify or is dated before the
-        seal. The node's own lines are never taken from outside. Lines of strangers are kept, up to a bound, and never
-        take the place of another: whose word counts is the auditor's choice.
+        Raises NodeError where the checkpoint is another, or a line of a member is not true
+        (``verify.cosigned.new_cosignatures``).
         """
         checkpoint, note = open_checkpoint(signed)
         own, own_note = open_checkpoint(self.checkpoint(checkpoint.size))
         if own != checkpoint:
             text = _("the checkpoint of size {size} is another than this ledger's")
             raise NodeError(text.format(size=checkpoint.size))
-        kept = {(line.name, line.hash) for line in own_note.signatures}
-        members = {(vkey.name, vkey.hash): vkey for vkey in self._cosigners()}
         sealed_at = self.entry(checkpoint.size - 1).at.timestamp()
-        new, strangers = [], sum(place not in members for place in kept)
-        for line in note.signatures:
-            place = (line.name, line.hash)
-            if line.name == self.origin or line in own_note.signatures:
-                continue
-            if place in members:
-                seconds = verify_cosignature(members[place], checkpoint, line)
-                if seconds is None or 0 < seconds < sealed_at - COSIGNED_EARLIER_MAX_SECONDS:
-                    text = _("the signature by {name} does not verify, or is dated before the seal")
-                    raise NodeError(text.format(name=line.name))
-                new.append(line)
-            elif place not in kept and strangers < STRANGERS_MAX:
-                strangers += 1
-                new.append(line)
+        try:
+            new = new_cosignatures(checkpoint, own_note, note, self._cosigners(), sealed_at)
+        except CosignatureError as error:
+            raise NodeError(str(error)) from error
         with self._whole():
             self.store.put_checkpoint(checkpoint.size, format_note(add_signatures(own_note, *new)))
             self.store.commit()
@@ -484,21 +473,8 @@ class Node:
 
     def found(self, founding: Founding) -> None:
         """Write genesis and the first seal into an empty store."""
-        founders = [Founder(key=key.public, role="clerk") for key in founding.clerks]
-        founders += [Founder(key=key.public, role="member") for key in founding.members]
-        founders += [Founder(key=public, role="authority") for public in founding.authorities]
         keys = self._key()
-        genesis = Genesis(
-            members=tuple(sorted(founders, key=lambda founder: key_id(founder.key))),
-            mldsa=None if keys.mldsa is None else keys.mldsa.public,
-            node_key=keys.signing.public,
-            origin=founding.origin,
-            params=format_parameters(founding.parameters),
-            parent=founding.parent,
-            parent_vkey=founding.parent_vkey,
-            threshold=founding.threshold,
-            tier=founding.tier,
-        )
+        genesis = genesis_of(founding, keys.signing.public, None if keys.mldsa is None else keys.mldsa.public)
         (result,) = self.write(keys.signing, (), [genesis], founding.at, durable=False)
         if isinstance(result, Refused):
             text = _("the ledger cannot begin so: {why}")
@@ -508,48 +484,15 @@ class Node:
 
     # How it is done
 
-    def _judge_unsigned(self, statement: bytes, place: SheetPlace | None, keys: tuple[str, ...]) -> Refused | None:
+    def _judge_unsigned(self, statement: bytes, place: SheetPlace | None, keys: tuple[str, ...]) -> Verdict | None:
         """Judge a statement that those keys are about to sign, on a sheet whose places are no longer than that one."""
         raw = join_entry(statement, place, tuple(Signature(key, bytes(SIGNATURE_BYTES)) for key in keys))
-        return self._judge(raw, None)
-
-    def _judge(self, raw: bytes, signatures: Signatures | None) -> Refused | None:
-        """Judge an entry as the log's next, and make it true in the state; the steps of FORMAT §12, 3 to 5."""
-        try:
-            entry = CODEC.parse(raw)
-        except EntryError as error:
-            return Refused(error.code, str(error))
-        if entry.kind == SEAL:
-            return Refused("not-allowed", _("seals are the node's"))
-        if (entry.at - self._clock()).total_seconds() > CLOCK_AHEAD_MAX_SECONDS:
-            return Refused("at-in-future", _("its time is more than five minutes ahead of this clock"))
-        statement = entry.statement
-        signers = self._replay.signers(statement)
-        if signers is None:
-            detail = _("a key that signs it is not on the log, or does not count any more")
-            return Refused("entry.unknown-key", detail)
-        _time, author, beside = signers
-        if signatures is not None:
-            verdict = signatures.verdict(raw, entry, {key.id: key.public for key in (author, *beside)})
-            if verdict is not None:
-                return Refused(*verdict)
-        if entry.seq <= author.last_seq:
-            return Refused("entry.seq", _("an entry of this author with the same or a higher `seq` is on the log"))
-        outcome = self._replay.admit(statement, signers)
-        if outcome is not None:
-            return Refused(outcome)
-        self._judged.append(statement)
-        return None
+        return self._fold.judge(raw, None, self._clock())
 
     def _append(self, entries: Sequence[bytes]) -> list[Accepted]:
-        """Hand entries that the state has taken to the store, with the legs that they posted."""
-        hashes = [leaf_hash(raw) for raw in entries]
+        """Hand entries that the state has taken to the store."""
         start = self.store.size
-        self.store.append(entries, hashes, self._take_legs())
-        self._judged.clear()
-        for hashed in hashes:
-            self._tree.append(hashed)
-        return [Accepted(index, hashed) for index, hashed in enumerate(hashes, start)]
+        return [Accepted(index, hashed) for index, hashed in enumerate(self._fold.append(entries), start)]
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
@@ -567,8 +510,31 @@ class Node:
 
     def _forget(self) -> None:
         self._is_loaded = False
+        self._unsigned.clear()
         self.store.rollback()
-        self._load()
+        self._fold.load()
+        self._finish_seal()
+        self._is_loaded = True
+
+    def _catch_up(self) -> None:
+        """Take what other processes have written since; the caller holds the home's lock."""
+        if self._is_loaded:
+            self._is_loaded = False
+            self._fold.catch_up()
+            self._finish_seal()
+            self._is_loaded = True
+        else:
+            self._forget()
+
+    def _finish_seal(self) -> None:
+        """Sign the checkpoint of a seal after which the process had ended."""
+        state, tree = self.state, self._fold.tree
+        last = self.store.last_checkpoint()
+        if self._keys is None or not state.height or state.block_entries:
+            return
+        if last is None or last[0] < tree.size:
+            self._sign(Checkpoint(self.origin, tree.size, tree.root()))
+            self.store.commit()
 
     def _make_room(self, entry_count: int, at: Time | None = None) -> None:
         """Close the block where so many more entries and a seal would not fit into it."""
@@ -576,18 +542,27 @@ class Node:
             self.seal(at, durable=False)
 
     def _moment(self, at: Time | None) -> Time:
-        """The time to write: the clock's or a given one, and never before the last seal's, which it would count as."""
+        """The time to write: the clock's or a given one, and never before the last seal's, which it would count as.
+
+        After a seal by a clock that was ahead it is this clock's: its log time is that seal's all the same.
+        """
         now = self._clock()
         moment = now if at is None else at
         if (moment - now).total_seconds() > CLOCK_AHEAD_MAX_SECONDS:
             text = _("{time} is ahead of this clock, which says {now}")
             raise NodeError(text.format(time=format_time(moment), now=format_time(now)))
-        return self.state.log_time(moment)
+        logged = self.state.log_time(moment)
+        return moment if (logged - now).total_seconds() > CLOCK_AHEAD_MAX_SECONDS else logged
+
+    @property
+    def has_key_in_force(self) -> bool:
+        """Whether the key in this home is the one that the ledger names as the node's."""
+        return self._keys is not None and self.state.roster.node in ("", self._keys.signing.id)
 
     def _key(self) -> NodeKeys:
         if self._keys is None:
             raise NodeError(_("this node was opened for reading only"))
-        if self.state.roster.node not in ("", self._keys.signing.id):
+        if not self.has_key_in_force:
             text = _("the ledger names another key as the node's than the one in this home: restore that key")
             raise NodeError(text)
         return self._keys
@@ -607,168 +582,63 @@ class Node:
             if key.role == MEMBER:
                 yield make_vkey(member_name(self.origin, key.id), COSIGNATURE_ED25519, key.public)
 
-    def _take_leg(self, index: int, number: str, balance: int, held: int) -> None:
-        """Add up what one entry does to one account."""
-        before = self._legs.get((number, index), (0, 0))
-        self._legs[number, index] = before[0] + balance, before[1] + held
 
-    def _take_legs(self) -> list[Leg]:
-        """What was posted since the last call."""
-        legs = [Leg(account, index, *amounts) for (account, index), amounts in self._legs.items()]
-        self._legs.clear()
-        return legs
+class SharedNode:
+    """The node of a home that other processes write too: it stays open, and is locked for a batch at a time.
 
-    # From the store
+    One thread at a time. Between two batches anything may happen to the home: others write it, change the node's keys,
+    or restore it from a backup.
+    """
 
-    def _load(self) -> None:
-        """Read the state again: from the snapshot and what follows it, or from the first entry."""
-        self._unsigned.clear()
-        self._judged: list[Statement[Any]] = []
-        self._legs: dict[tuple[str, int], tuple[int, int]] = {}
-        self._tree: Frontier = self.store.hashes.frontier()
-        last = self.store.last_checkpoint()
-        self._vouched_size = 0 if last is None else last[0]
-        snapshot = self.store.snapshot()
-        if snapshot is None or not self._restore(snapshot):
-            self._rebuild()
-        self._legs.clear()
-        self._check_last_checkpoint()
-        if self._keys is not None:
-            self._finish_seal()
-        self._is_loaded = True
+    def __init__(self, folder: Path, passphrase: bytes | None = None, clock: Clock = system_clock) -> None:
+        """Opens nothing yet; the first batch does."""
+        self._home = Home(folder)
+        self._passphrase = passphrase
+        self._clock = clock
+        self._node: Node | None = None
+        self._file = (0, 0)
 
-    def _restore(self, snapshot: tuple[int, bytes, bytes]) -> bool:
-        """Replay what follows a snapshot; whether it is ours and every seal states the balances that came out."""
-        size, digest, raw = snapshot
-        expected = _digest(size, raw)
-        if size > self.store.size or digest[:HASH_BYTES] != expected:
-            return False
-        if self._keys is not None and digest[HASH_BYTES:] != _seal_of_snapshot(expected, self._keys.signing):
-            return False
-        try:
-            self._begin(thaw(raw))
-        except (msgspec.DecodeError, TypeError, ValueError):
-            return False
-        self._snapshot_size = size
-        if not self._is_sealed():
-            return False
-        for _start in range(size, self.store.size, REPLAY_ENTRIES):
-            if not self._retake_next():
-                return False
-            self._legs.clear()
-        return True
+    @contextmanager
+    def batch(self, waits: Waits = tuple) -> Iterator[Node]:
+        """The node, up to date, while the home is locked. What was written is on disk when the block has ended.
 
-    def _rebuild(self) -> None:
-        """Replay the whole log, and write down again what each entry posted."""
-        self._begin(State(origin=self.store.origin))
-        self._snapshot_size = 0
-        if self._keys is not None:
-            self.store.clear_legs()
-        while self.state.size < self.store.size:
-            if not self._retake_next():
-                raise self._damage(self.state.size)
-            if self._keys is not None:
-                self.store.put_legs(self._take_legs())
-            self._legs.clear()
-        self.store.commit()
-
-    def _begin(self, state: State) -> None:
-        self._legs.clear()
-        self._replay = Replay(state, self._earlier, self._take_leg)
-
-    def _retake_next(self) -> bool:
-        """Take the next some thousand entries of our own log; False at one that does not fit."""
-        start = self.state.size
-        end = min(start + REPLAY_ENTRIES, self.store.size)
-        return all(map(self._retake, self.store.entries(start, end))) and self.state.size == end
-
-    def _retake(self, raw: bytes) -> bool:
-        """Take an entry of our own log into the state; False where it does not fit there."""
-        try:
-            statement = CODEC.parse(raw).statement
-        except EntryError:
-            return False
-        signers = self._replay.signers(statement)
-        if signers is None or (self.state.size >= self._vouched_size and not self._is_signed(raw, signers)):
-            return False
-        if statement.kind != SEAL:
-            return self._replay.admit(statement, signers) is None
-        if statement.by != self.state.roster.node or statement.body.size != self.state.size:
-            return False
-        self._replay.close_block(statement, leaf_hash(raw))
-        return self._replay.books.root() == bytes(statement.body.state)
-
-    def _is_signed(self, raw: bytes, signers: Signers) -> bool:
-        """For entries after the last checkpoint: what somebody put into the file is not on the log."""
-        _time, author, beside = signers
-        publics = {key.id: key.public for key in (author, *beside)}
-        entry = CODEC.parse(raw)
-        domain = self.domain if self.state.size else SheetDomain(self.origin)
-        return entry.seq > author.last_seq and Signatures(domain).verdict(raw, entry, publics) is None
-
-    def _earlier(self, index: int) -> Statement[Any]:
-        """For the rules: an entry of our own log, or of the sheet that is being judged."""
-        if index >= self.store.size:
-            return self._judged[index - self.store.size]
-        try:
-            return CODEC.read(self.store.entry(index))
-        except (KeyError, msgspec.DecodeError) as error:
-            raise self._damage(index) from error
-
-    def _is_sealed(self) -> bool:
-        """Whether a thawed state is what its last seal closed.
-
-        The seal's hash stands for the whole log before it, its ``state`` for all balances.
+        Raises as ``Node.open`` does. Where the block or the disk fails, nothing of the batch is kept.
         """
-        state = self.state
-        if not 0 < state.size == self._snapshot_size:
-            return False
-        raw = self.store.entry(state.size - 1)
+        with self._home.lock(waits()):
+            try:
+                node = self._current()
+            except BaseException:
+                self.close()
+                raise
+            with node._whole():
+                yield node
+                node.commit()
+
+    def close(self) -> None:
+        """Let go of the ledger; the next batch opens it again."""
+        node, self._node = self._node, None
+        if node is not None:
+            node.store.close()
+
+    def _current(self) -> Node:
+        """The open node, where it still is that of this home's file and has the key in force; or one opened anew."""
+        file = self._identity()
+        if self._node is not None and file == self._file:
+            self._node._catch_up()
+            if self._node.has_key_in_force:
+                return self._node
+        self.close()
+        self._node = Node._take_up(self._home, self._passphrase, writes=True, clock=self._clock)
+        self._file = file
+        return self._node
+
+    def _identity(self) -> tuple[int, int]:
+        """Which file the ledger is: a restored one is another of the same name."""
         try:
-            body = CODEC.parse(raw).body
-        except EntryError:
-            return False
-        return (
-            isinstance(body, Seal)
-            and state.last_seal_hash == leaf_hash(raw)
-            and self._replay.books.root() == body.state
-        )
-
-    def _damage(self, index: int) -> StoreError:
-        text = _("entry {index} of {origin} is damaged: restore ledger.db from a backup")
-        return StoreError(text.format(index=index, origin=self.origin))
-
-    def _check_last_checkpoint(self) -> None:
-        """Never go on from another log than the one that was signed last: that would be a second history."""
-        last = self.store.last_checkpoint()
-        if last is None:
-            return
-        try:
-            checkpoint, note = open_checkpoint(last[1])
-        except NoteError as error:
-            raise StoreError(_("the last checkpoint is damaged: restore ledger.db from a backup")) from error
-        nodes = [key.public for key in self.state.roster.keys.values() if key.role == NODE]
-        vkeys = [make_vkey(self.origin, ED25519, public) for public in nodes]
-        if not any(verify_signature(vkey, note.text, line) for vkey in vkeys for line in note.signatures):
-            raise StoreError(_("the last checkpoint is not this node's: restore ledger.db from a backup"))
-        size = checkpoint.size
-        if size > self.store.size or tree_root(size, self.store.hashes.read) != checkpoint.root:
-            text = _("the entries of {origin} are not those under its last checkpoint: restore ledger.db from a backup")
-            raise StoreError(text.format(origin=self.origin))
-
-    def _finish_seal(self) -> None:
-        """Sign the checkpoint of a seal after which the process had ended."""
-        state = self.state
-        last = self.store.last_checkpoint()
-        if state.height and state.block_entries == 0 and (last is None or last[0] < self._tree.size):
-            self._sign(Checkpoint(self.origin, self._tree.size, self._tree.root()))
-            self.store.commit()
-
-    def _save_snapshot(self) -> None:
-        raw = freeze(self.state)
-        self._snapshot_size = self.state.size
-        digest = _digest(self._snapshot_size, raw)
-        self.store.put_snapshot(self._snapshot_size, digest + _seal_of_snapshot(digest, self._key().signing), raw)
+            found = self._home.ledger.stat()
+        except OSError:
+            return 0, 0
+        return found.st_dev, found.st_ino
 
 
 def _keys_of(home: Home, store: LogStore, passphrase: bytes | None) -> NodeKeys:
@@ -803,15 +673,6 @@ def _largest_place(statement_count: int) -> SheetPlace | None:
 def _normalised(statement: bytes) -> bytes:
     """With its texts in NFC (FORMAT §1): nothing that JSON is made of composes with what follows it."""
     return statement if statement.isascii() else unicodedata.normalize("NFC", statement.decode()).encode()
-
-
-def _digest(size: int, raw: bytes) -> bytes:
-    return hashlib.sha256(b"%d\n" % size + raw).digest()
-
-
-def _seal_of_snapshot(digest: bytes, key: SigningKey) -> bytes:
-    """What only this node can have written beside a snapshot: who may sign does not follow from any root."""
-    return hmac.digest(hashlib.sha256(b"huzhu/snapshot/v1\n" + key.seed).digest(), digest, "sha256")
 
 
 def _balance(account: Account) -> Balance:

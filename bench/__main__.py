@@ -23,6 +23,7 @@ import nacl.bindings
 
 from bench.figure import CORES, HUZHU, Figure, measured, median_milliseconds
 from bench.report import VILLAGE_SERVICES, county_report, village_report
+from bench.service import service
 from bench.village import ORIGIN, Clock, build, founding, services, settle, village, write_day_sheets
 from chain.entry import Statement
 from chain.keys import MldsaSigningKey, SigningKey
@@ -104,7 +105,8 @@ def beside_bare(home: Path, rounds: int = 3) -> tuple[float, float, float]:
 
 def peak_mebibytes(home: Path) -> float:
     """The largest process of `huzhu verify` over a home, in MiB."""
-    return measured("verify", str(home / "ledger.db"), "--jobs", str(CORES))[1]
+    state = str(home / "audits")
+    return measured("verify", str(home / "ledger.db"), "--jobs", str(CORES), "--full", "--state", state)[1]
 
 
 def audits(folder: Path, entry_count: int) -> Iterator[Figure]:
@@ -218,6 +220,7 @@ def main() -> None:
             audits(folder, options.entries),
             large_home(folder, options.entries),
             village_report(folder, VILLAGE_SERVICES * options.entries // 1_000_000),
+            service(folder, options.entries // 10),
         ]
         if options.large:
             parts += [large_home(folder / "4", 4 * options.entries), county_report(folder, is_full=False)]

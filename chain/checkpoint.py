@@ -15,7 +15,16 @@ from chain.fields import is_origin
 from chain.keys import SigningKey
 from chain.limits import CHECKPOINT_MAX_SIGNATURES, LOG_MAX_ENTRIES, ORIGIN_MAX_BYTES
 from chain.merkle import HASH_BYTES
-from chain.note import NOTE_LINE_MAX_BYTES, Note, NoteSignature, parse_note, sign_note_ed25519
+from chain.note import (
+    NOTE_LINE_MAX_BYTES,
+    Note,
+    NoteSignature,
+    VerifierKey,
+    format_note,
+    parse_note,
+    sign_note_ed25519,
+    verify_signature,
+)
 
 CHECKPOINT_TEXT_MAX_BYTES = ORIGIN_MAX_BYTES + 1 + len(str(LOG_MAX_ENTRIES)) + 1 + (HASH_BYTES + 2) // 3 * 4 + 1
 CHECKPOINT_MAX_BYTES = CHECKPOINT_TEXT_MAX_BYTES + 1 + CHECKPOINT_MAX_SIGNATURES * NOTE_LINE_MAX_BYTES
@@ -64,3 +73,12 @@ def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey, *cosignatures: Note
     """
     text = format_checkpoint_text(checkpoint)
     return Note(text, (sign_note_ed25519(text, checkpoint.origin, key), *cosignatures))
+
+
+def strip_cosignatures(raw: bytes, vkey: VerifierKey) -> bytes:
+    """The signed note of a checkpoint with the line of the node's key ``vkey`` alone; raises NoteError without it."""
+    _, note = open_checkpoint(raw)
+    for line in note.signatures:
+        if verify_signature(vkey, note.text, line):
+            return format_note(Note(note.text, (line,)))
+    raise NoteError(f"the checkpoint has no signature by the key {shown(vkey.name)}")

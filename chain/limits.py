@@ -11,6 +11,8 @@ COUPONS_MAX = 1_024
 """In one book."""
 PROOF_MAX_HASHES = 63
 BLOB_MAX_BYTES = 32_768
+ADMISSIONS_MAX = 8
+"""Beside one proof."""
 LOG_MAX_ENTRIES = 2**53 - 1
 INTEGER_MAX = 2**53 - 1
 NESTING_MAX = 8

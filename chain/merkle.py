@@ -198,7 +198,20 @@ def check_consistency(size1: int, size2: int, root1: bytes, root2: bytes, path: 
         return
     if not path:
         raise ProofError(f"the proof from {size1} to {size2} is empty")
-    hashes = [root1, *path] if size1.bit_count() == 1 else list(path)
+    hashes = [root1, *path] if size1.bit_count() == 1 else path
+    if prefix_roots(size1, size2, hashes) != (root1, root2):
+        raise ProofError(f"the proof from {size1} to {size2} does not lead to both roots")
+
+
+def prefix_roots(size1: int, size2: int, hashes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of tree 2 and of its first ``size1`` leaves, as ``hashes`` say (``prove_prefix``): first the smaller.
+
+    Where the second one is a root that somebody signed, the first is what that tree begins with, whatever else was
+    signed. Raises ProofError where the number of hashes is not what the shapes of the trees ask.
+    """
+    if not 0 < size1 < size2 or not hashes:
+        raise ProofError(f"a tree of {size2} has no proof of what its first {size1} leaves are")
+    _bound(hashes)
     index, last = size1 - 1, size2 - 1
     while index & 1:
         index >>= 1
@@ -217,8 +230,9 @@ def check_consistency(size1: int, size2: int, root1: bytes, root2: bytes, path: 
             new = node_hash(new, sibling)
         index >>= 1
         last >>= 1
-    if last or old != root1 or new != root2:
-        raise ProofError(f"the proof from {size1} to {size2} does not lead to both roots")
+    if last:
+        raise ProofError(f"the proof from {size1} to {size2} is too short")
+    return old, new
 
 
 def _bound(path: Sequence[bytes]) -> None:
@@ -240,6 +254,16 @@ def prove_consistency(size1: int, size2: int, read: ReadNode) -> list[bytes]:
     if not 0 <= size1 <= size2:
         raise ProofError(f"a tree of {size2} cannot begin with one of {size1}")
     return [] if size1 in (0, size2) else _consistency(size1, 0, size2, True, read)
+
+
+def prove_prefix(size1: int, size2: int, read: ReadNode) -> list[bytes]:
+    """What shows the root of a tree's first ``size1`` leaves to one who does not have it: for ``prefix_roots``.
+
+    It is SUBPROOF(size1, D[size2], false) of RFC 6962 §2.1.2: the consistency proof whose first hash is never left out.
+    """
+    if not 0 < size1 < size2:
+        raise ProofError(f"a tree of {size2} has no proof of what its first {size1} leaves are")
+    return _consistency(size1, 0, size2, False, read)
 
 
 def tree_root(tree_size: int, read: ReadNode) -> bytes:

@@ -29,16 +29,16 @@ A *promise* comes before a receipt: the node's signed word, as a note, that an e
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from chain.checkpoint import CHECKPOINT_MAX_BYTES, Checkpoint, open_checkpoint
+from chain.checkpoint import CHECKPOINT_MAX_BYTES, Checkpoint, open_checkpoint, strip_cosignatures
 from chain.encoding import format_base64, format_decimal, parse_base64, parse_decimal, shown
 from chain.errors import NoteError, ProofError
 from chain.fields import is_origin
 from chain.keys import SigningKey
 from chain.limits import ENTRY_MAX_BYTES, LOG_MAX_ENTRIES, ORIGIN_MAX_BYTES, PROOF_MAX_HASHES
 from chain.merkle import HASH_BYTES, check_inclusion, leaf_hash
-from chain.note import Note, parse_note, sign_note_ed25519
+from chain.note import Note, VerifierKey, parse_note, sign_note_ed25519
 
 BALANCE_LEAF_MAX_BYTES = 1_024
 """The leaf of FORMAT §7: an eight-digit or named account, two numbers, two words."""
@@ -122,6 +122,14 @@ def check_entry_receipt(receipt: EntryReceipt) -> Checkpoint:
     checkpoint, _ = open_checkpoint(receipt.checkpoint)
     check_inclusion(leaf_hash(receipt.extra), receipt.index, checkpoint.size, receipt.path, checkpoint.root)
     return checkpoint
+
+
+def without_cosignatures(receipt: EntryReceipt, vkey: VerifierKey) -> EntryReceipt:
+    """The receipt as a transfer's proof and its admissions are: signed by the node's key ``vkey`` alone (RULES §10).
+
+    Raises NoteError where that key did not sign its checkpoint.
+    """
+    return replace(receipt, checkpoint=strip_cosignatures(receipt.checkpoint, vkey))
 
 
 def parse_balance_receipt(raw: bytes) -> BalanceReceipt:

@@ -54,6 +54,15 @@ class SignedSheet:
     statements: tuple[bytes, ...]
     signatures: tuple[Signature, ...]
 
+    def digest(self) -> bytes:
+        """SHA-256 over statements and signatures: a name for exactly this sheet."""
+        hashing = _sha256(b"huzhu/sheet-digest/v1\n%d\n" % len(self.statements))
+        for statement in self.statements:
+            hashing.update(b"%d\n" % len(statement) + statement)
+        for signature in self.signatures:
+            hashing.update(b"%s\n" % signature.key.encode() + signature.sig)
+        return hashing.digest()
+
     def entries(self) -> list[bytes]:
         """The entry of each statement, in order."""
         size = len(self.statements)

@@ -15,6 +15,7 @@ from chain.entry import Body
 from chain.errors import EntryError
 from chain.fields import (
     AccountNumber,
+    Blob,
     Code,
     Count,
     CouponSecret,
@@ -32,12 +33,16 @@ from chain.fields import (
     is_origin,
 )
 from chain.keys import key_id
-from chain.limits import COUPONS_MAX, INTEGER_MAX, PROOF_MAX_HASHES, STRING_MAX_CODE_POINTS
+from chain.limits import ADMISSIONS_MAX, COUPONS_MAX, INTEGER_MAX, PROOF_MAX_HASHES, STRING_MAX_CODE_POINTS
+from chain.note import parse_vkey
 from ledger.numbers import POOL
 from ledger.parameters import is_log_key
 
 Numbers = tuple[str | None, ...]
 Times = tuple[Time | None, ...]
+
+Admissions = Annotated[tuple[Blob, ...], Meta(max_length=ADMISSIONS_MAX)]
+"""Receipts of ``org_admit`` entries that lead to a ledger; none where its key is trusted already (RULES §10)."""
 
 PAPER, SIGNED, COUPON = "paper", "signed", "coupon"
 NO_COUPON = (None, None, None, None)
@@ -446,6 +451,77 @@ class Risk(Body, frozen=True, kw_only=True):
 
     def flaw(self) -> str | None:
         return _map_flaw(self.figures)
+
+
+class TransferOut(Body, frozen=True, kw_only=True):
+    """Hours leave for an account of another ledger: ``to`` is ``origin#account``."""
+
+    giver: AccountNumber = msgspec.field(name="from")
+    minutes: Count
+    to: Text
+
+    def numbers(self) -> Numbers:
+        return (self.giver,)
+
+
+class TransferIn(Body, frozen=True, kw_only=True):
+    """``proof`` is the receipt of the other ledger's ``transfer_out``."""
+
+    admissions: Admissions
+    minutes: Count
+    proof: Blob
+    to: AccountNumber
+
+    def numbers(self) -> Numbers:
+        return (self.to,)
+
+
+class TransferRefuse(Body, frozen=True, kw_only=True):
+    """Hours that came are not taken: ``proof`` is the receipt of the other ledger's ``transfer_out``."""
+
+    admissions: Admissions
+    proof: Blob
+    reason: Code
+
+
+class TransferBack(Body, frozen=True, kw_only=True):
+    """Our ``transfer_out`` at ``index`` was refused: ``proof`` is the receipt of the other's ``transfer_refuse``."""
+
+    admissions: Admissions
+    index: Index
+    proof: Blob
+
+
+class OrgAdmit(Body, frozen=True, kw_only=True):
+    """A ledger of the tier below belongs to us, and its node signs by ``vkey``."""
+
+    origin: Text
+    tier: Code
+    vkey: Text
+
+    def flaw(self) -> str | None:
+        if not is_origin(self.origin):
+            return "`origin` is not the name of a ledger"
+        is_named = is_log_key(self.vkey) and parse_vkey(self.vkey).name == self.origin
+        return None if is_named else "`vkey` is not an Ed25519 verifier key with the name `origin`"
+
+
+class OrgRetire(Body, frozen=True, kw_only=True):
+    origin: Text
+    reason: Text
+
+    def flaw(self) -> str | None:
+        return None if is_origin(self.origin) else "`origin` is not the name of a ledger"
+
+
+class Anchor(Body, frozen=True, kw_only=True):
+    """A ledger's checkpoint, kept in the log of the one that admitted it."""
+
+    checkpoint: Blob
+    origin: Text
+
+    def flaw(self) -> str | None:
+        return None if is_origin(self.origin) else "`origin` is not the name of a ledger"
 
 
 def _plain_flaw(value: object) -> str | None:

@@ -21,6 +21,7 @@ from ledger.bodies import (
     Sanction,
     SanctionLift,
     Service,
+    TransferBack,
 )
 from ledger.hours import Movement, payer_and_payee
 from ledger.numbers import OUTSIDE, POOL, fund_number
@@ -126,7 +127,7 @@ def parties_of(claim: Claim) -> set[str | None]:
 
 def _points_to(body: Body) -> int | None:
     """The entry that a field ``index``, ``case`` or ``sanction`` names."""
-    if isinstance(body, Reverse | Dispute | Resolve):
+    if isinstance(body, Reverse | Dispute | Resolve | TransferBack):
         return body.index
     if isinstance(body, CaseStep | CaseClose | Sanction | Appeal):
         return body.case

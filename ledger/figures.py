@@ -260,6 +260,11 @@ class Figures(msgspec.Struct, kw_only=True):
     donations: Count = msgspec.field(default_factory=Count)
     grants: Count = msgspec.field(default_factory=Count)
     openings: Count = msgspec.field(default_factory=Count)
+    sent: Count = msgspec.field(default_factory=Count)
+    """To other ledgers; also those that come back."""
+    arrived: Count = msgspec.field(default_factory=Count)
+    returned: Count = msgspec.field(default_factory=Count)
+    """Sent in this period or an earlier one, refused there, and given back."""
     reversals: dict[str, int] = {}
     """Made in the period, by the kind of what was reversed."""
 

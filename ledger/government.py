@@ -30,6 +30,8 @@ def genesis(claim: Claim) -> str | None:
 def found(claim: Claim, books: Books) -> None:
     body: Genesis = claim.entry.body
     state = books.state
+    state.tier = body.tier
+    state.parent, state.parent_vkey = body.parent, body.parent_vkey
     state.threshold = body.threshold
     state.has_authority = any(founder.role == AUTHORITY for founder in body.members)
     state.mldsa = body.mldsa

@@ -18,6 +18,8 @@ from ledger import (
     risk,
     service,
     signing,
+    tiers,
+    transfers,
 )
 from ledger.signing import Claim, Demand
 from ledger.state import Books
@@ -132,6 +134,31 @@ KINDS: dict[str, Kind] = {
         34, bodies.InspectionDone, signing.assessor_or_authority, quality.inspection_done, quality.close_finding
     ),
     "risk": Kind(35, bodies.Risk, signing.clerk_and_member, risk.risk, _no_change),
+    "transfer_out": Kind(
+        36,
+        bodies.TransferOut,
+        signing.giver_or_clerk,
+        transfers.transfer_out,
+        transfers.send_hours,
+        asks_closed=True,
+        gives="giver",
+    ),
+    "transfer_in": Kind(
+        37, bodies.TransferIn, signing.by_node, transfers.transfer_in, transfers.take_hours, asks_closed=True
+    ),
+    "transfer_refuse": Kind(
+        38, bodies.TransferRefuse, signing.by_node, transfers.transfer_refuse, transfers.refuse_hours
+    ),
+    "transfer_back": Kind(
+        39, bodies.TransferBack, signing.by_node, transfers.transfer_back, transfers.take_hours_back
+    ),
+    "org_admit": Kind(
+        40, bodies.OrgAdmit, signing.threshold_of_members, tiers.org_admit, tiers.admit_ledger
+    ),
+    "org_retire": Kind(
+        41, bodies.OrgRetire, signing.threshold_of_members, tiers.org_retire, tiers.retire_ledger
+    ),
+    "anchor": Kind(42, bodies.Anchor, signing.by_node, tiers.anchor, tiers.keep_anchor),
 }
 
 VOID_NUMBER, SEAL_NUMBER = 0, 255

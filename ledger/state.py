@@ -179,12 +179,31 @@ class Measure(msgspec.Struct, array_like=True):
     until: Date | None = None
 
 
+class Admission(msgspec.Struct, array_like=True):
+    """A ledger of the tier below that belongs to us: by the entry at ``index`` its node signs by ``vkey``."""
+
+    index: int
+    vkey: str
+    tier: str
+
+
+class Anchored(msgspec.Struct, array_like=True):
+    """The last checkpoint of a ledger that the entry at ``index`` put into this log."""
+
+    index: int
+    size: int
+    root: bytes
+
+
 class State(msgspec.Struct, kw_only=True):
     """What a log of ``size`` entries has led to."""
 
     size: int = 0
     origin: str = ""
     genesis: bytes = b""
+    tier: str = ""
+    parent: str | None = None
+    parent_vkey: str | None = None
     roster: Roster = msgspec.field(default_factory=Roster)
     threshold: int = 0
     has_authority: bool = False
@@ -233,6 +252,14 @@ class State(msgspec.Struct, kw_only=True):
     """Of each inspection, when the findings are due that nobody has mended yet."""
     months: dict[int, Month] = msgspec.field(default_factory=dict)
     """By ``month_of``."""
+    admitted: dict[str, Admission] = msgspec.field(default_factory=dict)
+    """The ledgers of the tier below, by origin."""
+    anchors: dict[str, Anchored] = msgspec.field(default_factory=dict)
+    """The last of each origin; stays where the ledger is retired."""
+    used_proofs: dict[str, set[int]] = msgspec.field(default_factory=dict)
+    """By origin, the ``transfer_out`` entries of other ledgers that were taken or refused here."""
+    returned: set[int] = msgspec.field(default_factory=set)
+    """Our ``transfer_out`` entries whose hours came back."""
     granted_minutes: int = 0
     """What the platform has given and was not taken back: grants, openings, services paid by ``issue``."""
 
@@ -301,15 +328,19 @@ class Books:
         self._leaves = [account.leaf() for account in state.accounts.values()]
         self._tree = StateTree([leaf_hash(leaf) for leaf in self._leaves])
         self._changed: dict[str, Account] = {}
+        self.touched: set[str] = set()
+        """Accounts that were opened or changed; whoever keeps them elsewhere empties it."""
 
     def open(self, account: Account) -> None:
         """Enter a new account."""
         self.state.open_account(account)
         self._changed[account.number] = account
+        self.touched.add(account.number)
 
     def set_status(self, account: Account, status: str) -> None:
         account.status = status
         self._changed[account.number] = account
+        self.touched.add(account.number)
 
     def post(self, index: int, number: str, balance: int, held: int = 0) -> None:
         """One leg: change what the account has, by minutes or fen."""
@@ -317,6 +348,7 @@ class Books:
         account.balance += balance
         account.held += held
         self._changed[number] = account
+        self.touched.add(number)
         if self.on_leg is not None:
             self.on_leg(index, number, balance, held)
 
@@ -387,7 +419,7 @@ class Books:
         return (self._leaves[position], self._tree.path(position)) if position < len(self._leaves) else None
 
 
-FORM = b"huzhu/state/v3\n"
+FORM = b"huzhu/state/v4\n"
 """Before a state's bytes. Another one with every change of what a state counts: what an older program has counted lacks
 something from the first entry on, and is replayed anew."""
 

@@ -6,6 +6,8 @@ gifts and donations so far, and neither it nor the horizons nor the month ever g
 
 import datetime
 
+import msgspec
+
 from chain.fields import UTC, Time
 from ledger.parameters import DEFAULTS, Parameters
 
@@ -36,6 +38,18 @@ def clock_time(minute_of_day: int) -> str:
     return f"{minute_of_day // 60:02d}:{minute_of_day % 60:02d}"
 
 
+class ClockRecord(msgspec.Struct, array_like=True):
+    """A clock at rest."""
+
+    parameters: Parameters
+    now: int
+    oldest: int
+    oldest_pair: int
+    late_before: int
+    month: str
+    month_end: int
+
+
 class SuspicionClock:
     """Moves with the log. What says nothing else is in seconds; ``month`` is YYYY-MM, the night's ends are HH:MM."""
 
@@ -62,6 +76,18 @@ class SuspicionClock:
         self.night_start, self.night_end = clock_time(parameters.night_start), clock_time(parameters.night_end)
         self.asks_round = parameters.unit_minutes % WHOLE_HOUR_UNIT != 0
         self._month_end = LONG_AGO
+
+    def record(self) -> ClockRecord:
+        """What ``restore`` sets again."""
+        return ClockRecord(
+            self.parameters, self.now, self.oldest, self.oldest_pair, self.late_before, self.month, self._month_end
+        )
+
+    def restore(self, record: ClockRecord) -> None:
+        """Be as the clock was that the record is of."""
+        self.set_parameters(record.parameters)
+        self.now, self.oldest, self.oldest_pair = record.now, record.oldest, record.oldest_pair
+        self.late_before, self.month, self._month_end = record.late_before, record.month, record.month_end
 
     def advance(self, time: Time) -> bool:
         """Go on to an entry of that log time; whether a new month begins with it."""

@@ -1,5 +1,7 @@
 """Suspicions about those who give time away: ``gifts`` and ``sleeper`` (RULES §6)."""
 
+import msgspec
+
 from ledger.bodies import Donate, Gift
 from ledger.signing import Claim
 from ledger.suspicion_clock import DAY_SECONDS, LONG_AGO, SuspicionClock
@@ -9,19 +11,16 @@ KEPT_GIFTS = 256
 """Of one giver, the latest within ``gift_days``."""
 
 
-class Giver:
+class Giver(msgspec.Struct, array_like=True):
     """What one account gave: all of it by number, the latest by time and index."""
 
-    __slots__ = ("count", "indexes", "is_named", "quiet_until", "times")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.times: list[int] = []
-        self.indexes: list[int] = []
-        """Of all its gifts, also those outside the window; the last ``KEPT_GIFTS``."""
-        self.quiet_until = LONG_AGO
-        self.is_named = False
-        """As a sleeper."""
+    count: int = 0
+    times: list[int] = []
+    indexes: list[int] = []
+    """Of all its gifts, also those outside the window; the last ``KEPT_GIFTS``."""
+    quiet_until: int = LONG_AGO
+    is_named: bool = False
+    """As a sleeper."""
 
 
 class Gifts:
@@ -29,12 +28,12 @@ class Gifts:
 
     def __init__(self, clock: SuspicionClock, found: SuspicionList) -> None:
         self._clock, self._found = clock, found
-        self._givers: dict[str, Giver] = {}
+        self.givers: dict[str, Giver] = {}
 
     def see(self, claim: Claim, has_served: bool) -> None:
         """Take in a gift or a donation; ``has_served`` where its giver ever served or was served."""
         body: Gift | Donate = claim.entry.body
-        giver = self._givers.setdefault(body.giver, Giver())
+        giver = self.givers.setdefault(body.giver, Giver())
         giver.count += 1
         giver.times.append(self._clock.now)
         giver.indexes.append(claim.index)

@@ -59,6 +59,12 @@ class SuspicionList:
         self.kept: list[Suspicion] = []
         self.counts: Counter[str] = Counter()
 
+    def copy(self) -> "SuspicionList":
+        """The same suspicions in a list of its own."""
+        other = SuspicionList()
+        other.kept, other.counts = self.kept.copy(), self.counts.copy()
+        return other
+
     def add(
         self, code: str, account: str, entries: Iterable[int], *, count: int | None = None, **values: int | str
     ) -> None:

@@ -6,6 +6,8 @@ A *recorder* is a person who authors services with a clerk's key, a *certifier* 
 
 from collections import Counter
 
+import msgspec
+
 from ledger.bodies import PAPER, Service
 from ledger.roster import CLERK, MEMBER, persons_of
 from ledger.signing import Claim
@@ -30,17 +32,30 @@ TEAMS_KEPT = 4_096
 """So many combinations of signatures are counted apart before they are added up."""
 
 
-class Run:
+class Run(msgspec.Struct, array_like=True):
     """How many services there were, and the first and the last of them."""
 
-    __slots__ = ("count", "first", "last")
-
-    def __init__(self, index: int) -> None:
-        self.count, self.first, self.last = 0, index, index
+    count: int
+    first: int
+    last: int
 
     def add(self, other: "Run") -> None:
         self.count += other.count
         self.last = max(self.last, other.last)
+
+
+def _run_from(index: int) -> Run:
+    return Run(0, index, index)
+
+
+class MonthRecord(msgspec.Struct, array_like=True):
+    """The services of a month so far."""
+
+    services: int
+    papers: dict[str, Run]
+    others: dict[str, int]
+    pairs: list[tuple[tuple[str, str], Run]]
+    members: list[str]
 
 
 class Months:
@@ -48,7 +63,7 @@ class Months:
 
     def __init__(self, found: SuspicionList) -> None:
         self._found = found
-        self._by, self._run = "", Run(0)
+        self._by, self._run = "", _run_from(0)
         self._beside: tuple[str, ...] = ()
         """The signers of the last service on paper, and what is counted of them; an empty id is nobody's."""
         self._teams: dict[tuple[str, tuple[str, ...]], tuple[Run, str, str, frozenset[str]]] = {}
@@ -88,26 +103,42 @@ class Months:
 
     def close(self, month: str) -> None:
         """The month ``YYYY-MM`` is over."""
-        self._add_up()
-        self._look_at_paper(month)
-        self._look_at_pairs(month)
+        self.judge(month, self._found)
         self._clear()
+
+    def judge(self, month: str, found: SuspicionList) -> None:
+        """Enter in ``found`` what the month says so far."""
+        self._add_up()
+        self._look_at_paper(month, found)
+        self._look_at_pairs(month, found)
+
+    def record(self) -> MonthRecord:
+        """What ``restore`` sets again."""
+        self._add_up()
+        return MonthRecord(
+            self._services, self._papers, self._others, list(self._pairs.items()), sorted(self._members)
+        )
+
+    def restore(self, record: MonthRecord) -> None:
+        """Be as the months were that the record is of."""
+        self._services, self._papers, self._others = record.services, record.papers, Counter(record.others)
+        self._pairs, self._members = dict(record.pairs), set(record.members)
 
     def _new_team(self, claim: Claim) -> tuple[Run, str, str, frozenset[str]]:
         if len(self._teams) >= TEAMS_KEPT:
             self._add_up()
         members = persons_of(claim.beside, MEMBER)
-        return Run(claim.index), claim.author.person, min(members, default=""), frozenset(members)
+        return _run_from(claim.index), claim.author.person, min(members, default=""), frozenset(members)
 
     def _add_up(self) -> None:
         for run, recorder, certifier, members in self._teams.values():
-            self._papers.setdefault(recorder, Run(run.first)).add(run)
-            self._pairs.setdefault((recorder, certifier), Run(run.first)).add(run)
+            self._papers.setdefault(recorder, _run_from(run.first)).add(run)
+            self._pairs.setdefault((recorder, certifier), _run_from(run.first)).add(run)
             self._members |= members
         self._teams.clear()
         self._by = ""
 
-    def _look_at_paper(self, month: str) -> None:
+    def _look_at_paper(self, month: str, found: SuspicionList) -> None:
         paper_all = sum(run.count for run in self._papers.values())
         services_all = paper_all + self._others.total()
         for recorder, run in sorted(self._papers.items(), key=lambda item: item[0]):
@@ -116,7 +147,7 @@ class Months:
             if min(services, others) < PAPER_SERVICES_MIN or run.count * 1_000 < services * PAPER_PER_MILLE:
                 continue
             if paper_others * 1_000 < others * OTHERS_PER_MILLE:
-                self._found.add(
+                found.add(
                     PAPER_HEAVY,
                     recorder,
                     {run.first, run.last},
@@ -127,14 +158,14 @@ class Months:
                     services_others=others,
                 )
 
-    def _look_at_pairs(self, month: str) -> None:
+    def _look_at_pairs(self, month: str, found: SuspicionList) -> None:
         services = self._services
         if services < PAIR_SERVICES_MIN:
             return
         for (recorder, certifier), run in self._pairs.items():
             if run.count * 1_000 >= services * PAIR_PER_MILLE and self._has_others(recorder, certifier):
                 entries, count = {run.first, run.last}, run.count
-                self._found.add(
+                found.add(
                     SAME_CERTIFIER, certifier, entries, count=count, month=month, recorder=recorder, services=services
                 )
 

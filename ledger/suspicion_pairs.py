@@ -31,19 +31,20 @@ class Pairs:
 
     def __init__(self, clock: SuspicionClock, found: SuspicionList, providers: dict[str, Provider]) -> None:
         self._clock, self._found, self._providers = clock, found, providers
-        self._quiet_until: dict[tuple[str, ...], int] = {}
+        self.quiet_until: dict[tuple[str, ...], int] = {}
         """Pairs and rings that were named, smallest number first: a service that starts earlier renews nothing."""
-        self._spare = SPARE_MAX
+        self.spare = SPARE_MAX
+        """How many services searches may still look at."""
 
     def look(self, provider: str, served: Recipient, start: int) -> None:
         """``provider`` gave a service to somebody who has ever served too."""
         recipient, count = served.number, self._clock.parameters.reciprocal_count
-        self._spare = min(SPARE_MAX, self._spare + SPARE_EACH)
+        self.spare = min(SPARE_MAX, self.spare + SPARE_EACH)
         given_count = self._providers[provider].count_for(served, *self._window(start))
         if given_count < count:
             return
         pair = (min(provider, recipient), max(provider, recipient))
-        if start >= self._quiet_until.get(pair, LONG_AGO):
+        if start >= self.quiet_until.get(pair, LONG_AGO):
             given, taken = self._around(provider, start)[recipient], self._around(recipient, start).get(provider, [])
             window = common_window(given, taken, start, self._clock.pair_span, count)
             self._name_pair(provider, recipient, pair, window)
@@ -70,10 +71,10 @@ class Pairs:
 
     def _silence(self, circle: tuple[str, ...], services: Services) -> list[int]:
         """Do not name these people again before all these services are out of the window; the services' indexes."""
-        self._quiet_until.pop(circle, None)
-        self._quiet_until[circle] = max(each for each, _ in services) + self._clock.pair_span
-        if len(self._quiet_until) > QUIET_KEPT:
-            del self._quiet_until[next(iter(self._quiet_until))]
+        self.quiet_until.pop(circle, None)
+        self.quiet_until[circle] = max(each for each, _ in services) + self._clock.pair_span
+        if len(self.quiet_until) > QUIET_KEPT:
+            del self.quiet_until[next(iter(self.quiet_until))]
         return [index for _, index in services]
 
     def _look_for_rings(self, provider: str, recipient: str, start: int) -> None:
@@ -82,11 +83,11 @@ class Pairs:
         for path in self._search(provider, recipient, start, served):
             smallest = path.index(min(path))
             ring = path[smallest:] + path[:smallest]
-            if start < self._quiet_until.get(ring, LONG_AGO):
+            if start < self.quiet_until.get(ring, LONG_AGO):
                 continue
             steps = zip(ring, ring[1:] + ring[:1], strict=True)
             services = [each for one, other in steps for each in served[one][other]]
-            self._spare -= len(services)
+            self.spare -= len(services)
             entries = self._silence(ring, services)
             times, days = parameters.reciprocal_count, parameters.reciprocal_days
             self._found.add(RING, ring[0], entries, times=times, days=days, ring=" ".join(ring))
@@ -99,8 +100,8 @@ class Pairs:
         served[first] = self._often(first, start)
         paths: list[tuple[str, ...]] = [(first, second)]
         for _ in range(RING_STEPS):
-            self._spare -= STEP_COST
-            if not paths or self._spare <= 0:
+            self.spare -= STEP_COST
+            if not paths or self.spare <= 0:
                 return
             path = paths.pop()
             last = path[-1]
@@ -116,7 +117,7 @@ class Pairs:
         """Whom the provider served at least ``reciprocal_count`` times around ``start``, and who ever served."""
         count, providers = self._clock.parameters.reciprocal_count, self._providers
         around = self._around(number, start)
-        self._spare -= sum(map(len, around.values()))
+        self.spare -= sum(map(len, around.values()))
         return {each: found for each, found in around.items() if len(found) >= count and each in providers}
 
 

@@ -6,6 +6,9 @@ that when it is called makes no difference to what is found (RULES §6).
 
 import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from ledger.state import Ints
 from ledger.suspicion_clock import LONG_AGO
@@ -20,6 +23,26 @@ KEPT_DAYS = 128
 
 Services = list[tuple[int, int]]
 """Start and index of some services."""
+
+
+class RecipientRecord(msgspec.Struct, array_like=True):
+    """A recipient at rest."""
+
+    number: str
+    days: dict[int, list[int]]
+    latest_day: int
+
+
+class ProviderRecord(msgspec.Struct, array_like=True):
+    """A provider at rest: arrays as their bytes, recipients by their place in the list of all."""
+
+    starts: bytes
+    ends: bytes
+    indexes: bytes
+    recipients: bytes
+    latest_end: int
+    longest: int
+    whole: list[int]
 
 
 class Recipient:
@@ -49,6 +72,10 @@ class Recipient:
             if received[0] > DAY_MINUTES:
                 return received
         return None
+
+    def record(self) -> RecipientRecord:
+        """What ``thaw_recipient`` makes one of again."""
+        return RecipientRecord(self.number, self.days, self.latest_day)
 
     def prune(self, oldest_day: int) -> None:
         """Let go of the days before that one, and of those too long before the latest."""
@@ -101,6 +128,19 @@ class Provider:
             services.setdefault(self.recipients[place].number, []).append(service)
         return services
 
+    def record(self, places: Mapping[str, int]) -> ProviderRecord:
+        """What ``thaw_provider`` makes one of again; ``places`` are those of the recipients by number."""
+        recipients = array.array("q", [places[recipient.number] for recipient in self.recipients])
+        return ProviderRecord(
+            self.starts.tobytes(),
+            self.ends.tobytes(),
+            self.indexes.tobytes(),
+            recipients.tobytes(),
+            self.latest_end,
+            self.longest,
+            self.whole,
+        )
+
     def prune(self, oldest: int) -> None:
         """Let go of what ended before ``oldest``, as far as nothing that is kept started earlier."""
         ends = self.ends
@@ -109,3 +149,26 @@ class Provider:
             cut += 1
         if cut:
             del self.starts[:cut], ends[:cut], self.indexes[:cut], self.recipients[:cut]
+
+
+def thaw_recipient(record: RecipientRecord) -> Recipient:
+    """The recipient that the record is of."""
+    recipient = Recipient(record.number)
+    recipient.days, recipient.latest_day = record.days, record.latest_day
+    return recipient
+
+
+def thaw_provider(record: ProviderRecord, recipients: Sequence[Recipient]) -> Provider:
+    """The provider that the record is of."""
+    provider = Provider()
+    for thawed, raw in (
+        (provider.starts, record.starts),
+        (provider.ends, record.ends),
+        (provider.indexes, record.indexes),
+    ):
+        thawed.frombytes(raw)
+    places = array.array("q")
+    places.frombytes(record.recipients)
+    provider.recipients = [recipients[place] for place in places]
+    provider.latest_end, provider.longest, provider.whole = record.latest_end, record.longest, record.whole
+    return provider

@@ -6,6 +6,9 @@
     watch.finish()
     watch.suspicions, watch.counts
 
+``watch.so_far()`` says at any time what there would be if the log ended here, and ``freeze`` with ``thaw_watch`` lets
+a watch rest between two parts of a log.
+
 One pass over the entries that are true; every auditor gets the same list in the same order. Nothing here judges: a
 suspicion opens no case and changes nothing. A service that is reversed later stays named: what was recorded, was.
 
@@ -15,13 +18,15 @@ compared with a new one is let go.
 
 from collections import Counter
 
+import msgspec
+
 from chain.fields import Time
 from ledger.bodies import Service
 from ledger.roster import Key
 from ledger.signing import Claim
 from ledger.state import State
-from ledger.suspicion_clock import DAY_SECONDS, EPOCH, LATE_DAYS, SuspicionClock
-from ledger.suspicion_gifts import Gifts
+from ledger.suspicion_clock import DAY_SECONDS, EPOCH, LATE_DAYS, ClockRecord, SuspicionClock
+from ledger.suspicion_gifts import Gifts, Giver
 from ledger.suspicion_list import (
     BURST,
     ENTRIES_MAX,
@@ -32,11 +37,18 @@ from ledger.suspicion_list import (
     Suspicion,
     SuspicionList,
 )
-from ledger.suspicion_months import Months
+from ledger.suspicion_months import MonthRecord, Months
 from ledger.suspicion_pairs import Pairs
-from ledger.suspicion_people import Provider, Recipient
+from ledger.suspicion_people import (
+    Provider,
+    ProviderRecord,
+    Recipient,
+    RecipientRecord,
+    thaw_provider,
+    thaw_recipient,
+)
 
-__all__ = ["Suspicion", "Watch"]
+__all__ = ["Suspicion", "Watch", "thaw_watch"]
 
 WHOLE_HOURS_RUN = 30
 """So many services in a row of whole hours: real visits are not all of them, a made-up list is."""
@@ -54,6 +66,25 @@ OFFSET_DAYS = 2
 """A change of ``utc_offset_minutes`` moves a local day by no more."""
 
 SERVICE, GIFT_KINDS = "service", ("gift", "donate")
+
+
+class WatchRecord(msgspec.Struct, array_like=True):
+    """A watch at rest, each part under the name it has in ``Watch``."""
+
+    clock: ClockRecord
+    kept: list[Suspicion]
+    counts: dict[str, int]
+    time: Time | None
+    recipients: list[RecipientRecord]
+    providers: list[tuple[str, ProviderRecord]]
+    since: dict[str, Time]
+    habits: dict[str, int]
+    late: dict[str, list[int]]
+    quiet_until: list[tuple[tuple[str, ...], int]]
+    spare: int
+    month: MonthRecord
+    givers: dict[str, Giver]
+    until_sweep: int
 
 
 class Watch:
@@ -106,6 +137,48 @@ class Watch:
         """The log ends here: judge the moment and the month that it ends in. Then ``see`` nothing more."""
         self._end_moment()
         self._months.close(self._clock.month)
+
+    def so_far(self) -> SuspicionList:
+        """All there is if the log ends here; the watch can go on."""
+        found = self._list.copy()
+        self._name_bursts(found)
+        self._months.judge(self._clock.month, found)
+        return found
+
+    def freeze(self) -> bytes:
+        """The watch as bytes, for ``thaw_watch``, without what is too old."""
+        self._sweep()
+        places = {number: place for place, number in enumerate(self._recipients)}
+        record = WatchRecord(
+            clock=self._clock.record(),
+            kept=self._list.kept,
+            counts=self._list.counts,
+            time=self._time,
+            recipients=[recipient.record() for recipient in self._recipients.values()],
+            providers=[(number, provider.record(places)) for number, provider in self._providers.items()],
+            since=self._since,
+            habits=self._habits,
+            late=self._late,
+            quiet_until=list(self._pairs.quiet_until.items()),
+            spare=self._pairs.spare,
+            month=self._months.record(),
+            givers=self._gifts.givers,
+            until_sweep=self._until_sweep,
+        )
+        return msgspec.msgpack.encode(record)
+
+    def restore(self, record: WatchRecord) -> None:
+        """Be as the watch was that the record is of."""
+        self._clock.restore(record.clock)
+        self._list.kept, self._list.counts = record.kept, Counter(record.counts)
+        self._time, self._since, self._habits, self._late = record.time, record.since, record.habits, record.late
+        recipients = [thaw_recipient(recipient) for recipient in record.recipients]
+        self._recipients.update((recipient.number, recipient) for recipient in recipients)
+        self._providers.update((number, thaw_provider(provider, recipients)) for number, provider in record.providers)
+        self._pairs.quiet_until, self._pairs.spare = dict(record.quiet_until), record.spare
+        self._months.restore(record.month)
+        self._gifts.givers = record.givers
+        self._until_sweep = record.until_sweep
 
     def _see_service(self, claim: Claim) -> None:
         """Runs for every service of an audit: what is ordinary passes without a call."""
@@ -192,12 +265,16 @@ class Watch:
 
     def _end_moment(self) -> None:
         """Judge the late services of the moment that is over, by what the same recorder did before."""
+        self._name_bursts(self._list)
+        for recorder, (count, *_indexes) in self._late.items():
+            self._habits[recorder] = max(self._habits.get(recorder, 0), count)
+        self._late.clear()
+
+    def _name_bursts(self, found: SuspicionList) -> None:
         for recorder, (count, *indexes) in self._late.items():
             habit = self._habits.get(recorder, 0)
             if count >= max(BURST_MIN, BURST_TIMES * habit) and self._since[recorder] != self._time:
-                self._list.add(BURST, recorder, indexes, count=count, days=LATE_DAYS)
-            self._habits[recorder] = max(habit, count)
-        self._late.clear()
+                found.add(BURST, recorder, indexes, count=count, days=LATE_DAYS)
 
     def _sweep(self) -> None:
         """Let go of what no rule can look at any more: whenever this runs, the same is found."""
@@ -207,3 +284,10 @@ class Watch:
         for recipient in self._recipients.values():
             recipient.prune((clock.oldest + clock.offset) // DAY_SECONDS - OFFSET_DAYS)
         self._until_sweep = max(self._sweep_every, len(self._providers) + len(self._recipients))
+
+
+def thaw_watch(raw: bytes) -> Watch:
+    """The watch that ``Watch.freeze`` made these bytes of; raises msgspec.DecodeError for others."""
+    watch = Watch()
+    watch.restore(msgspec.msgpack.decode(raw, type=WatchRecord))
+    return watch

@@ -220,7 +220,7 @@ class Tally:
             for name in [name for name, count in counts.items() if not count.number]:
                 del counts[name]
 
-    # Gifts, grants, corrections
+    # Gifts, grants, hours that travel, corrections
 
     def _take_gift(self, claim: Claim, place: int) -> None:
         self._count_hours(self._found.gifts, claim, place)
@@ -233,6 +233,16 @@ class Tally:
 
     def _take_opening(self, claim: Claim, place: int) -> None:
         self._count_hours(self._found.openings, claim, place)
+
+    def _take_sending(self, claim: Claim, place: int) -> None:
+        self._count_hours(self._found.sent, claim, place)
+
+    def _take_arrival(self, claim: Claim, place: int) -> None:
+        self._count_hours(self._found.arrived, claim, place)
+
+    def _take_return(self, claim: Claim, place: int) -> None:
+        if place == WITHIN:
+            self._found.returned.add(claim.read(claim.entry.body.index).body.minutes)
 
     def _count_hours(self, count: Count, claim: Claim, place: int) -> None:
         if place == WITHIN:
@@ -497,5 +507,8 @@ TAKES: dict[str, Callable[[Tally, Claim, int], None]] = {
     "sanction": Tally._take_sanction,
     "sanction_lift": Tally._take_lift,
     "service": Tally._take_service,
+    "transfer_back": Tally._take_return,
+    "transfer_in": Tally._take_arrival,
+    "transfer_out": Tally._take_sending,
 }
 """What is done with each kind; the others are in no figure."""

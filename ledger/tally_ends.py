@@ -21,6 +21,9 @@ CAUSES = {
     "grant": "granted",
     "resolve": "reversed",
     "reverse": "reversed",
+    "transfer_back": "returned",
+    "transfer_in": "arrived",
+    "transfer_out": "sent",
 }
 """What changes the hours of all people together, by kind; of other kinds the kind itself. At a seal hours become free,
 which changes nothing but for what the ceiling takes. What a service costs its recipient is ``SPENT``."""

@@ -1,4 +1,4 @@
-"""A village's year in under a minute: ``make demo``.
+"""A village's year in under a minute: the first half of ``make demo``.
 
 Everything is done by the command line, as a committee and an auditor would; only the people, the day sheets and the
 vouchers are made up here. After the year come a coupon, an objection, a suspicion that ends in a suspension, money, a
@@ -14,21 +14,17 @@ import random
 import re
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from stage import FOLDER_PREFIX, KEPT, ask, huzhu, said, told
+from stage import say as say_of
 
 from ledger.numbers import account_number
-from web.i18n import CHINESE, language_of_locale
 
-KEPT = Path(__file__).resolve().parent.parent / "demo-out"
-HUZHU = Path(sys.executable).with_name("huzhu")
 ORIGIN, TOWN = "liuduhe.example/huzhu", "bohai.example/huzhu"
 FIRST_DAY = datetime.date(2025, 10, 20)
 DAYS = 365
@@ -42,7 +38,6 @@ SERVICES_A_DAY = 12
 CATEGORIES = ("emotional_comfort", "assistance", "travel_companion", "culture_sports", "health_science")
 FAMILY_NAMES = "王李张刘陈杨赵黄周吴"
 GIVEN_NAMES = "秀英桂兰建国志强淑珍玉梅海燕小红"
-SHOWN_LINES = 14
 PEOPLE_HEADER = "account name born roles guardian phone address care_level funded credentials kin"
 SHEET_HEADER = (
     "date start end provider recipient category local minutes paid_by evidence coupon recorder certifier remark"
@@ -91,32 +86,8 @@ TEXTS = {
 
 
 def say(key: str, **values: object) -> None:
-    """A heading in the reader's language."""
-    chinese, english = TEXTS[key]
-    print(f"\n\033[1m■ {(chinese if LANGUAGE == CHINESE else english).format(**values)}\033[0m", flush=True)
-
-
-def ask(*words: str | Path, status: int = 0, typed: str = "", warnings: int = subprocess.STDOUT) -> str:
-    """Run a command, with what somebody types, and answer its output."""
-    done = subprocess.run(
-        [HUZHU, *words], input=typed, stdout=subprocess.PIPE, stderr=warnings, text=True, check=False
-    )
-    if done.returncode != status:
-        sys.exit(f"{done.stdout}\nhuzhu {words[0]}: exit status {done.returncode}, not {status}")
-    return done.stdout
-
-
-def huzhu(
-    *words: str | Path, status: int = 0, shown: int = SHOWN_LINES, tail: bool = False, typed: str = ""
-) -> None:
-    """Run a command, and print it and some of its lines."""
-    typed_words = " ".join(map(str, words)).replace(f"{FOLDER}/", "").replace(f"{KEPT.parent}/", "")
-    print(f"\033[2m$ huzhu {typed_words}\033[0m", flush=True)
-    lines = ask(*words, status=status, typed=typed).splitlines()
-    cut = len(lines) > shown
-    chosen = lines if not cut else lines[-shown:] if tail else lines[:shown]
-    for line in (["…"] if cut and tail else []) + chosen + (["…"] if cut and not tail else []):
-        print(f"  {line}")
+    """One of this year's headings."""
+    say_of(TEXTS, key, **values)
 
 
 def write_people(path: Path, chance: random.Random) -> tuple[list[str], list[str]]:
@@ -171,11 +142,6 @@ def write_sheets(path: Path, volunteers: Sequence[str], elders: Sequence[str], c
     return len(rows)
 
 
-def told(*words: str | Path) -> Any:
-    """What a command prints as JSON."""
-    return json.loads(ask(*words, "--json", warnings=subprocess.DEVNULL))
-
-
 def at_noon(*words: str | Path, status: int = 0, typed: str = "") -> None:
     """Something that is written on the day after the year."""
     huzhu(*words, *AT_NOON, status=status, typed=typed)
@@ -189,11 +155,6 @@ def begin_town(at: str) -> tuple[str, list[str | Path]]:
     made = [told("key", "new", "--home", town, "--role", "authority", "-o", file) for file in files]
     (FOLDER / "officials.txt").write_text("".join(f"{key['public']}\n" for key in made))
     return vkey, [word for file in files for word in ("--key-file", file)]
-
-
-def said(chinese: str, english: str) -> str:
-    """What a person types, in the reader's language."""
-    return chinese if LANGUAGE == CHINESE else english
 
 
 def next_index() -> str:
@@ -338,10 +299,8 @@ def main() -> None:
     say("done", seconds=time.monotonic() - started)
 
 
-LANGUAGE = language_of_locale(os.environ)
-
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="huzhu-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as name:
         FOLDER = Path(name)
         HOME = FOLDER / "home"
         os.environ["HUZHU_HOME"] = str(HOME)

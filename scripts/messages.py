@@ -25,7 +25,10 @@ from web.i18n import CLICK_PLURALS, LOCALE
 
 ROOT = Path(__file__).resolve().parent.parent
 PO = LOCALE / "zh" / "LC_MESSAGES" / "huzhu.po"
-SOURCES = ("cli.py", "node.py", "care/*.py", "store/*.py", "web/*.py", "verify/*.py", "web/templates/*.html")
+SOURCES = (
+    *("cli.py", "node.py", "care/*.py", "store/*.py", "sync/*.py", "verify/*.py"),
+    *("web/*.py", "web/*/*.py", "web/templates/*.html"),
+)
 KEYWORDS = {"_": None, "marked": None, "translate": None}
 WIDTH = 116
 HEADER = """# The Chinese texts of Huzhu; scripts/messages.py keeps the msgids.

@@ -23,10 +23,17 @@ from chain.fields import UTC, Time
 from chain.keys import SigningKey
 from chain.merkle import leaf_hash, levels_of, path_in, root_of
 from chain.note import ED25519, format_note, format_vkey, make_vkey, parse_note
-from chain.receipt import open_promise
+from chain.receipt import (
+    EntryReceipt,
+    format_entry_receipt,
+    open_promise,
+    parse_entry_receipt,
+    without_cosignatures,
+)
 from chain.sheet import SheetDomain, sign_sheet
 from ledger.bodies import (
     AccountOpen,
+    Anchor,
     Assessment,
     CaseOpen,
     CouponIssue,
@@ -36,9 +43,15 @@ from ledger.bodies import (
     FundSpend,
     Inspection,
     Opening,
+    OrgAdmit,
+    OrgRetire,
     Risk,
     Sanction,
     Service,
+    TransferBack,
+    TransferIn,
+    TransferOut,
+    TransferRefuse,
 )
 from ledger.kinds import CODEC
 from ledger.numbers import account_number
@@ -62,6 +75,10 @@ Cases = Iterator[tuple[str, Case]]
 
 def base64(raw: bytes) -> str:
     return b64encode(raw).decode()
+
+
+def vkey_of(origin: str, key: SigningKey) -> str:
+    return format_vkey(make_vkey(origin, ED25519, key.public))
 
 
 def text_or_base64(raw: bytes) -> Case:
@@ -254,6 +271,7 @@ def entry_cases() -> Cases:
     yield from malformed_entries()
     yield from care_entries()
     yield from malformed_care_entries()
+    yield from travel_entries()
 
 
 def good_entries() -> Cases:
@@ -512,6 +530,68 @@ def malformed_care_entries() -> Cases:
     }
     for name, (what, bad) in cases.items():
         yield f"entry-{name}", entry_case(what, "RULES §3", bad, "entry.malformed")
+
+
+SENT = entry_with(TransferOut(giver=VOLUNTEER, minutes=45, to=f"{OTHER_ORIGIN}#{ELDER}"))
+TAKEN = entry_with(TransferIn(admissions=(), minutes=45, proof=b"a proof", to=ELDER))
+ADMITTED = entry_with(OrgAdmit(origin=OTHER_ORIGIN, tier="village", vkey=vkey_of(OTHER_ORIGIN, STRANGER)))
+
+
+def travel_entries() -> Cases:
+    eight = edited(TAKEN, set_field("body", "admissions", [base64(b"a")] * 8))
+    for name, what, raw in (
+        ("transfer-out", "Hours for an account of another ledger.", SENT),
+        ("transfer-in", "Hours taken by a proof without admissions.", TAKEN),
+        ("transfer-in-eight-admissions", "Hours taken by as many admissions as there may be.", eight),
+        (
+            "transfer-in-longest-proof",
+            "A proof of 32,768 bytes. What is no receipt has the right shape and the wrong meaning.",
+            edited(TAKEN, set_field("body", "proof", base64(bytes(32_768)))),
+        ),
+        (
+            "transfer-refuse",
+            "Hours refused.",
+            entry_with(TransferRefuse(admissions=(), proof=b"a proof", reason="no_account")),
+        ),
+        ("transfer-back", "Hours given back.", entry_with(TransferBack(admissions=(b"a",), index=7, proof=b"a proof"))),
+        ("org-admit", "A ledger of the tier below.", ADMITTED),
+        ("org-retire", "A ledger that leaves.", entry_with(OrgRetire(origin=OTHER_ORIGIN, reason="it has moved"))),
+        ("anchor", "A checkpoint of another ledger.", entry_with(Anchor(checkpoint=b"a note", origin=OTHER_ORIGIN))),
+    ):
+        yield f"entry-good-{name}", entry_case(what, "RULES §3", raw, None)
+    nine = edited(TAKEN, set_field("body", "admissions", [base64(b"a")] * 9))
+    for name, what, bad in (
+        ("transfer-in-nine-admissions", "One admission too many.", nine),
+        (
+            "transfer-in-proof-too-long",
+            "A proof of 32,769 bytes.",
+            edited(TAKEN, set_field("body", "proof", base64(bytes(32_769)))),
+        ),
+        (
+            "transfer-in-without-admissions",
+            "Admissions may be none, and are written.",
+            edited(TAKEN, lambda plain: plain["body"].pop("admissions")),
+        ),
+        ("transfer-in-proof-empty", "An empty proof.", edited(TAKEN, set_field("body", "proof", ""))),
+        (
+            "org-admit-of-another-name",
+            "A verifier key that is named like another ledger.",
+            edited(ADMITTED, set_field("body", "vkey", vkey_of(ORIGIN, STRANGER))),
+        ),
+        (
+            "org-admit-without-a-key",
+            "What is no verifier key.",
+            edited(ADMITTED, set_field("body", "vkey", f"{OTHER_ORIGIN}+00000000+AAAA")),
+        ),
+    ):
+        yield f"entry-{name}", entry_case(what, "RULES §3", bad, "entry.malformed")
+
+
+def proof_of(entry: bytes, key: SigningKey = STRANGER, origin: str = OTHER_ORIGIN) -> bytes:
+    """The proof that ``entry`` is the second of three in a log of ``origin``, signed by ``key``."""
+    levels = levels_of([leaf_hash(b"first"), leaf_hash(entry), leaf_hash(b"last")])
+    note = format_note(sign_checkpoint(Checkpoint(origin, 3, levels[-1][0]), key))
+    return format_entry_receipt(EntryReceipt(entry, 1, tuple(path_in(levels, 1)), note))
 
 
 def _with_unsorted() -> bytes:
@@ -930,6 +1010,51 @@ def receipt_case(what: str, vkey: str, raw: bytes, index: int | None, balance: i
     return case if balance is None else {**case, "balance": balance}
 
 
+PARENT_ORIGIN = "township.example/huzhu"
+
+
+def transfer_cases() -> Cases:
+    """Proofs of the other ledger's ``transfer_out``, by one admission of the township that we trust."""
+    trusted = vkey_of(PARENT_ORIGIN, MEMBER)
+    admission, proof = proof_of(ADMITTED, MEMBER, PARENT_ORIGIN), proof_of(SENT)
+    receipt = parse_entry_receipt(proof)
+    twice = receipt.checkpoint + receipt.checkpoint.splitlines(keepends=True)[-1]
+    own = without_cosignatures(parse_entry_receipt(VILLAGE.node.receipt(SERVICE)), VILLAGE.node.vkey)
+    no_admission, other_name = proof_of(SENT, MEMBER, PARENT_ORIGIN), proof_of(SENT, STRANGER, ORIGIN)
+    cosigned = proof.replace(receipt.checkpoint, twice)
+    for name, what, given, admissions, index in (
+        ("admitted", "A proof by an admission on a trusted log.", proof, [admission], 1),
+        ("unadmitted", "A proof of a ledger that nobody admits.", proof, [], None),
+        ("of-a-trusted-log", "The admission itself is on a trusted log.", admission, [], 1),
+        ("admission-twice", "The township does not admit itself.", proof, [admission, admission], None),
+        ("admission-of-another", "An admission that is a transfer.", proof, [no_admission], None),
+        ("other-key", "Signed by another key than was admitted.", proof_of(SENT, MEMBER_TWO), [admission], None),
+        ("other-origin", "The admitted key under another ledger's name.", other_name, [admission], None),
+        ("two-signatures", "A checkpoint with a line more.", cosigned, [admission], None),
+        ("other-kind", "A service travels nowhere.", format_entry_receipt(own), [], None),
+        ("index-moved", "Another index.", proof.replace(b"\nindex 1\n", b"\nindex 2\n"), [admission], None),
+        (
+            "entry-changed",
+            "More minutes than were sent.",
+            proof.replace(b64encode(SENT), b64encode(edited(SENT, set_field("body", "minutes", 46)))),
+            [admission],
+            None,
+        ),
+    ):
+        yield (
+            f"transfer-proof-{name}",
+            {
+                "what": what,
+                "from": "RULES §10",
+                "check": "transfer-proof",
+                "trusted": [trusted, vkey_of(ORIGIN, NODE)] if name == "other-kind" else [trusted],
+                "admissions": [each.decode() for each in admissions],
+                "proof": given.decode(),
+                "index": index,
+            },
+        )
+
+
 def _extra(index: int) -> bytes:
     return b"\nextra " + b64encode(ENTRIES[index]) + b"\n"
 
@@ -961,7 +1086,7 @@ def tree_cases() -> Cases:
     )
 
 
-SECTIONS = (key_cases, entry_cases, sheet_cases, log_cases, proof_cases, tree_cases)
+SECTIONS = (key_cases, entry_cases, sheet_cases, log_cases, proof_cases, transfer_cases, tree_cases)
 
 
 def write_all(folder: Path) -> None:

@@ -27,7 +27,10 @@ TABLES = {
 """Columns of the three tables, with their place in the primary key."""
 VALUE_MAX_BYTES = 2**20
 """SQLite loads no value longer than this: room for a checkpoint, and for what a schema's own texts need."""
+HEAP_MAX_BYTES = 2**26
+"""For all that SQLite does in a process that does not look through a file first."""
 INTEGER_MAX_DIGITS = 20
+INTEGER_MIN = -(2**63)
 STEPS_A_LOOK = 1_000_000
 STEPS_A_BYTE = 20
 LOOKS_MIN = 50
@@ -49,9 +52,9 @@ class ArchiveLedger:
         self._path = path
         self._log = log
 
-    def rows(self) -> Iterator[tuple[int, bytes | None]]:
-        """All entries in order of index; None for what is too large or no bytes."""
-        return self._select("idx", "bytes", "entry", ENTRY_MAX_BYTES)
+    def rows(self, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
+        """All entries from ``start`` on in order of index; None for what is too large or no bytes."""
+        return self._select("idx", "bytes", "entry", ENTRY_MAX_BYTES, start)
 
     def entry(self, index: int) -> bytes:
         """One entry that ``rows`` has given; IndexError where it gave none. The audit compares it with what it was."""
@@ -63,9 +66,9 @@ class ArchiveLedger:
             raise IndexError(index)
         return row[0]
 
-    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
-        """The signed notes by size."""
-        for size, note in self._select("size", "note", "checkpoint", CHECKPOINT_MAX_BYTES):
+    def checkpoints(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The signed notes by size, from ``start`` on."""
+        for size, note in self._select("size", "note", "checkpoint", CHECKPOINT_MAX_BYTES, start):
             yield size, NO_NOTE if note is None else note
 
     def size(self) -> int:
@@ -74,13 +77,16 @@ class ArchiveLedger:
             row = self._connection.execute("SELECT max(idx) FROM entry WHERE log=?", (self._log,)).fetchone()
         return row[0] + 1 if isinstance(row[0], int) else 0
 
-    def _select(self, key: str, value: str, table: str, maximum_bytes: int) -> Iterator[tuple[int, bytes | None]]:
+    def _select(
+        self, key: str, value: str, table: str, maximum_bytes: int, start: int
+    ) -> Iterator[tuple[int, bytes | None]]:
+        """The rows whose key is an integer, all of them where ``start`` is 0: a hostile file has any keys."""
         sql = (
             f"SELECT {key}, CASE WHEN typeof({value})='blob' AND length({value})<=? THEN {value} END"  # noqa: S608
-            f" FROM {table} WHERE log=? AND typeof({key})='integer' ORDER BY {key}"
+            f" FROM {table} WHERE log=? AND {key}>=? AND typeof({key})='integer' ORDER BY {key}"
         )
         with _readable(self._path):
-            cursor = self._connection.execute(sql, (maximum_bytes, self._log))
+            cursor = self._connection.execute(sql, (maximum_bytes, self._log, start or INTEGER_MIN))
         rows: list[tuple[int, bytes | None]] = [(0, None)]
         while rows:
             with _readable(self._path):
@@ -90,15 +96,24 @@ class ArchiveLedger:
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[list[ArchiveLedger]]:
-    """The ledgers of an archive, as they were at one moment: the file may go on being written meanwhile."""
+def open_archive(
+    path: Path, *, origin: str | None = None, looks_through: bool = True
+) -> Iterator[list[ArchiveLedger]]:
+    """The ledgers of an archive, or the one of ``origin``, as they were at one moment: it may be written meanwhile.
+
+    Where it is not to be looked through for values that are too long, which reads all of it, SQLite gets so little
+    memory in this process that they cannot be loaded.
+    """
     with _readable(path):
         connection = _open(path)
     try:
         with _readable(path):
             _check_schema(connection, path)
-            _check_lengths(connection, path)
-            ledgers = list(_ledgers(connection, path))
+            if looks_through:
+                _check_lengths(connection, path)
+            else:
+                connection.execute(f"PRAGMA hard_heap_limit={HEAP_MAX_BYTES}")
+            ledgers = list(_ledgers(connection, path, origin))
         if not ledgers:
             raise StoreError(_("{path} holds no ledger").format(path=path))
         yield ledgers
@@ -106,8 +121,9 @@ def open_archive(path: Path) -> Iterator[list[ArchiveLedger]]:
         connection.close()
 
 
-def _ledgers(connection: sqlite3.Connection, path: Path) -> Iterator[ArchiveLedger]:
-    for log, origin in connection.execute("SELECT id, origin FROM log ORDER BY id LIMIT ?", (LEDGERS_MAX,)):
+def _ledgers(connection: sqlite3.Connection, path: Path, wanted: str | None) -> Iterator[ArchiveLedger]:
+    sql = "SELECT id, origin FROM log WHERE ?1 IS NULL OR origin=?1 ORDER BY id LIMIT ?2"
+    for log, origin in connection.execute(sql, (wanted, LEDGERS_MAX)):
         if not isinstance(origin, str) or not is_origin(origin):
             text = _("{path} names a ledger that cannot be one: {origin}")
             raise StoreError(text.format(path=path, origin=repr(str(origin)[:64])))
@@ -192,7 +208,7 @@ def _readable(path: Path) -> Iterator[None]:
     """Errors of SQLite as one clear sentence; what they quote from the file is hostile, and may not be text at all."""
     try:
         yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise StoreError(_("{path} is no archive of a ledger").format(path=path)) from error
         text = _("{path} cannot be read as an archive: {error}")

@@ -3,6 +3,10 @@
     home/node.toml     settings
     home/ledger.db     the archive; safe to hand out
     home/people.db     what is personal, encrypted; never to be handed out
+    home/mirror.db     the ledgers of the nodes below; safe to hand out
+    home/witness.db    the newest checkpoint of each ledger that this node has cosigned
+    home/access.db     who may ask: users, tokens, looks
+    home/evidence/     signed proof of ledgers that forked or were rolled back
     home/keys/*.pem    private keys
     home/lock          held by the one process that writes
 
@@ -14,17 +18,16 @@ import os
 import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from gettext import gettext as _
 from pathlib import Path
 
-from chain.fields import is_origin
 from chain.keys import MldsaSigningKey, SigningKey
 from store.keyfiles import read_key, write_key
 from store.log import StoreError
+from store.settings import NodeSettings, parse_settings
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
@@ -59,24 +62,40 @@ class Home:
     def keys(self) -> Path:
         return self.folder / "keys"
 
-    def origin(self) -> str:
-        """The ledger's name as ``node.toml`` has it; raises StoreError where there is no node here."""
+    @property
+    def mirror(self) -> Path:
+        return self.folder / "mirror.db"
+
+    @property
+    def witness(self) -> Path:
+        return self.folder / "witness.db"
+
+    @property
+    def access(self) -> Path:
+        return self.folder / "access.db"
+
+    @property
+    def evidence(self) -> Path:
+        return self.folder / "evidence"
+
+    def node_settings(self) -> NodeSettings:
+        """What ``node.toml`` says; raises StoreError where there is no node here, or one of its lines is wrong."""
         try:
             with self.settings.open("rb") as file:
                 raw = file.read(SETTINGS_MAX_BYTES + 1)
             if len(raw) > SETTINGS_MAX_BYTES:
                 raise StoreError(_("{path} is too large").format(path=self.settings))
-            settings = tomllib.loads(raw.decode())
+            text = raw.decode()
         except FileNotFoundError:
-            text = _("there is no node in {folder}: make one with `huzhu init`, or name it with --home")
-            raise StoreError(text.format(folder=self.folder)) from None
-        except (OSError, ValueError, RecursionError) as error:
+            missing = _("there is no node in {folder}: make one with `huzhu init`, or name it with --home")
+            raise StoreError(missing.format(folder=self.folder)) from None
+        except (OSError, ValueError) as error:
             raise StoreError(_("{path} cannot be read: {error}").format(path=self.settings, error=error)) from error
-        origin = settings.get("origin")
-        if not isinstance(origin, str) or not is_origin(origin):
-            text = _('{path} has no line `origin = "…"` that names a ledger')
-            raise StoreError(text.format(path=self.settings))
-        return origin
+        return parse_settings(text, self.settings)
+
+    def origin(self) -> str:
+        """The ledger's name as ``node.toml`` has it."""
+        return self.node_settings().origin
 
     def key_files(self, role: str) -> list[tuple[str, Path]]:
         """Key id and file of each private key of that role that is kept here, in order of key id."""
@@ -125,20 +144,42 @@ class Home:
     def lock(self, waits: Iterable[object] = ()) -> Iterator[None]:
         """Hold the home for writing; raises StoreError where another process does. Its end lets go of it, however.
 
-        It is tried again after each item of ``waits``: whoever gives them decides how long an item takes.
+        It is tried again after each item of ``waits``: whoever gives them decides how long an item takes. Whoever waits
+        has taken a turn first, which is a lock on the folder itself: a service that writes one batch after another
+        cannot come in between.
         """
         try:
-            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            turn = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            text = _("{path} cannot be written: {error}")
-            raise StoreError(text.format(path=self.folder, error=error.strerror)) from error
+            raise self._not_writable(error) from error
         try:
-            if not _is_locked(descriptor) and not any(_is_locked(descriptor) for _wait in waits):
-                text = _("another process writes {path}: wait for it to end, or stop it")
-                raise StoreError(text.format(path=self.folder))
+            descriptor = self._take(turn, iter(waits))
+        finally:
+            os.close(turn)
+        try:
             yield
         finally:
             os.close(descriptor)
+
+    def _take(self, turn: int, waits: Iterator[object]) -> int:
+        """Wait for the turn and then for the lock; answers its descriptor."""
+        try:
+            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        except OSError as error:
+            raise self._not_writable(error) from error
+        try:
+            for each in (turn, descriptor):
+                if not _is_locked(each) and not any(_is_locked(each) for _wait in waits):
+                    text = _("another process writes {path}: wait for it to end, or stop it")
+                    raise StoreError(text.format(path=self.folder))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _not_writable(self, error: OSError) -> StoreError:
+        text = _("{path} cannot be written: {error}")
+        return StoreError(text.format(path=self.folder, error=error.strerror))
 
 
 def _is_locked(descriptor: int) -> bool:

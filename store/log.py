@@ -24,8 +24,19 @@ class Leg(NamedTuple):
     held: int
 
 
+class AccountRow(NamedTuple):
+    """One account as it is, with its position in the state tree; in minutes or fen as ``unit`` says."""
+
+    number: str
+    position: int
+    balance: int
+    held: int
+    status: str
+    unit: str
+
+
 class LogStore(Protocol):
-    """One ledger: entries by index, checkpoints by size, hashes of the tree, and a snapshot of the state."""
+    """One ledger: entries by index, checkpoints by size, hashes of the tree, and what follows from them."""
 
     @property
     def origin(self) -> str:
@@ -75,6 +86,27 @@ class LogStore(Protocol):
     def snapshot(self) -> tuple[int, bytes, bytes] | None:
         """Size, digest and bytes of what ``put_snapshot`` kept."""
 
+    def accounts(self) -> list[AccountRow]:
+        """All accounts in order of their positions, as of the last entry."""
+
+    def put_accounts(self, rows: Sequence[AccountRow]) -> None:
+        """Keep accounts, new ones and those that have changed."""
+
+    def clear_accounts(self) -> None:
+        """Forget all accounts, to put them again."""
+
+    def answer(self, digest: bytes) -> bytes | None:
+        """What was answered to the sheet of that digest, where entries of it are on the log."""
+
+    def put_answer(self, digest: bytes, at_seconds: int, raw: bytes) -> None:
+        """Keep an answer with its entries, none of whose statements is later than ``at_seconds``."""
+
+    def drop_answers(self, before_seconds: int) -> None:
+        """Forget answers to sheets that are older: they would be refused as stale anyway."""
+
+    def refresh(self) -> bool:
+        """Look at what others have committed since; whether there was anything."""
+
     def commit(self) -> None:
         """Everything since the last commit is durable when this returns."""
 
@@ -95,6 +127,8 @@ class MemoryStore:
         self._tiles: dict[tuple[int, int], bytes] = {}
         self._checkpoints: dict[int, bytes] = {}
         self._snapshot: tuple[int, bytes, bytes] | None = None
+        self._accounts: dict[str, AccountRow] = {}
+        self._answers: dict[bytes, tuple[int, bytes]] = {}
         self.commit()
         self.hashes = HashTiles(0, self._tile)
 
@@ -143,6 +177,28 @@ class MemoryStore:
     def snapshot(self) -> tuple[int, bytes, bytes] | None:
         return self._snapshot
 
+    def accounts(self) -> list[AccountRow]:
+        return sorted(self._accounts.values(), key=lambda row: row.position)
+
+    def put_accounts(self, rows: Sequence[AccountRow]) -> None:
+        self._accounts.update((row.number, row) for row in rows)
+
+    def clear_accounts(self) -> None:
+        self._accounts.clear()
+
+    def answer(self, digest: bytes) -> bytes | None:
+        found = self._answers.get(digest)
+        return None if found is None else found[1]
+
+    def put_answer(self, digest: bytes, at_seconds: int, raw: bytes) -> None:
+        self._answers[digest] = at_seconds, raw
+
+    def drop_answers(self, before_seconds: int) -> None:
+        self._answers = {digest: kept for digest, kept in self._answers.items() if kept[0] >= before_seconds}
+
+    def refresh(self) -> bool:
+        return False
+
     def commit(self) -> None:
         self._committed = (
             len(self._entries),
@@ -150,11 +206,14 @@ class MemoryStore:
             dict(self._checkpoints),
             self._snapshot,
             list(self._legs),
+            dict(self._accounts),
+            dict(self._answers),
         )
 
     def rollback(self) -> None:
-        size, tiles, checkpoints, self._snapshot, legs = self._committed
+        size, tiles, checkpoints, self._snapshot, legs, accounts, answers = self._committed
         self._legs = list(legs)
+        self._accounts, self._answers = dict(accounts), dict(answers)
         del self._entries[size:]
         self._tiles, self._checkpoints = dict(tiles), dict(checkpoints)
         self.hashes = HashTiles(size, self._tile)

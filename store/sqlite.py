@@ -1,8 +1,9 @@
 """The node's own ledger in one SQLite file (FORMAT §9), with what only the node needs beside it.
 
 WAL with full sync: a commit that returned survives a power cut, one that did not leaves nothing. ``log``, ``entry``
-and ``checkpoint`` are the archive; ``tile``, ``leg`` and ``snapshot`` follow from them, and are made again where
-they are missing.
+and ``checkpoint`` are the archive; ``tile``, ``leg``, ``snapshot`` and ``account`` follow from them, and are made again
+where they are missing. ``answer`` remembers what was answered to sheets that came over the network, until they are
+stale.
 """
 
 import sqlite3
@@ -19,7 +20,7 @@ from chain.errors import NoteError
 from chain.merkle import leaf_hash, tree_root
 from chain.tile import TILE_WIDTH
 from store.hashes import HashTiles, TileRow
-from store.log import Leg, StoreError
+from store.log import AccountRow, Leg, StoreError
 from verify.source import Source
 
 APPLICATION_ID = 0x48555A48
@@ -33,6 +34,8 @@ FILE_MODE = 0o600
 
 NODE_TABLES = ("tile", "leg", "snapshot")
 """What only a node needs: all of it follows from the archive."""
+SERVICE_TABLES = ("account", "answer")
+"""What only a node's service needs."""
 
 migrations = Migrations("huzhu")
 
@@ -63,6 +66,22 @@ def _node(database: Database) -> None:
         " PRIMARY KEY(log, account, idx)) WITHOUT ROWID"
     )
     database.conn.execute("CREATE TABLE snapshot(log INTEGER PRIMARY KEY, size INTEGER, digest BLOB, state BLOB)")
+
+
+@migrations(name="0003-service")
+def _service(database: Database) -> None:
+    """Made anew as a whole too; the node fills ``account`` when it opens the ledger."""
+    for table in SERVICE_TABLES:
+        database.conn.execute(f"DROP TABLE IF EXISTS {table}")
+    database.conn.execute(
+        "CREATE TABLE account(log INTEGER, number TEXT, position INTEGER, balance INTEGER, held INTEGER, status TEXT,"
+        " unit TEXT, PRIMARY KEY(log, number)) WITHOUT ROWID"
+    )
+    database.conn.execute("CREATE UNIQUE INDEX account_position ON account(log, position)")
+    database.conn.execute(
+        "CREATE TABLE answer(log INTEGER, digest BLOB, at_seconds INTEGER, results BLOB, PRIMARY KEY(log, digest))"
+        " WITHOUT ROWID"
+    )
 
 
 T = TypeVar("T")
@@ -107,7 +126,8 @@ class SqliteStore:
             text = _("{path} does not hold one ledger, as a node's own file does, but none or several")
             raise StoreError(text.format(path=path))
         self._log, self.origin = int(rows[0][0]), str(rows[0][1])
-        if read_only and self._lacks_tables():
+        self._version = self._data_version()
+        if read_only and self._lacks(NODE_TABLES):
             text = _("{path} is a bare archive: run `huzhu seal`, which completes it")
             raise StoreError(text.format(path=path))
         self._load()
@@ -129,12 +149,14 @@ class SqliteStore:
     def _migrate(self) -> None:
         database = Database(self._connection)
         migrations.apply(database)
-        if self._lacks_tables():
+        if self._lacks(NODE_TABLES):
             _node(database)
+        if self._lacks(SERVICE_TABLES):
+            _service(database)
 
-    def _lacks_tables(self) -> bool:
+    def _lacks(self, tables: Sequence[str]) -> bool:
         rows = self._do(lambda: self._run("SELECT name FROM sqlite_schema WHERE type='table'").fetchall())
-        return not {name for (name,) in rows}.issuperset(NODE_TABLES)
+        return not {name for (name,) in rows}.issuperset(tables)
 
     def _load(self) -> None:
         (last,) = self._do(lambda: self._run("SELECT max(idx) FROM entry WHERE log=?", self._log).fetchone())
@@ -179,12 +201,10 @@ class SqliteStore:
         self.commit()
 
     def _put_tiles(self, rows: Iterable[TileRow]) -> None:
-        self._do(
-            lambda: self._connection.executemany(
-                "INSERT OR REPLACE INTO tile(log, level, idx, hashes) VALUES(?, ?, ?, ?)",
-                ((self._log, *row) for row in rows if row[0]),
-            )
-        )
+        kept = [(self._log, *row) for row in rows if row[0]]
+        if kept:
+            sql = "INSERT OR REPLACE INTO tile(log, level, idx, hashes) VALUES(?, ?, ?, ?)"
+            self._do(lambda: self._connection.executemany(sql, kept))
 
     def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Sequence[Leg]) -> None:
         rows = self.hashes.append(leaf_hashes)
@@ -277,6 +297,51 @@ class SqliteStore:
         row = self._do(lambda: self._run(sql, self._log).fetchone())
         return None if row is None else (row[0], row[1], row[2])
 
+    def accounts(self) -> list[AccountRow]:
+        sql = "SELECT number, position, balance, held, status, unit FROM account WHERE log=? ORDER BY position"
+        return [AccountRow(*row) for row in self._do(lambda: self._run(sql, self._log).fetchall())]
+
+    def put_accounts(self, rows: Sequence[AccountRow]) -> None:
+        self._do(self._begin)
+        self._do(
+            lambda: self._connection.executemany(
+                "INSERT INTO account(log, number, position, balance, held, status, unit) VALUES(?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT(log, number) DO UPDATE SET balance=excluded.balance, held=excluded.held,"
+                " status=excluded.status",
+                ((self._log, *row) for row in rows),
+            )
+        )
+
+    def clear_accounts(self) -> None:
+        self._do(self._begin)
+        self._do(lambda: self._run("DELETE FROM account WHERE log=?", self._log))
+
+    def answer(self, digest: bytes) -> bytes | None:
+        sql = "SELECT results FROM answer WHERE log=? AND digest=?"
+        row = self._do(lambda: self._run(sql, self._log, digest).fetchone())
+        return None if row is None else self._blob(row[0])
+
+    def put_answer(self, digest: bytes, at_seconds: int, raw: bytes) -> None:
+        self._do(self._begin)
+        sql = "INSERT INTO answer(log, digest, at_seconds, results) VALUES(?, ?, ?, ?)"
+        self._do(lambda: self._run(sql, self._log, digest, at_seconds, raw))
+
+    def drop_answers(self, before_seconds: int) -> None:
+        self._do(self._begin)
+        self._do(lambda: self._run("DELETE FROM answer WHERE log=? AND at_seconds<?", self._log, before_seconds))
+
+    def refresh(self) -> bool:
+        version = self._data_version()
+        if version == self._version:
+            return False
+        self._version = version
+        self._load()
+        return True
+
+    def _data_version(self) -> int:
+        """Another one where another connection has committed; our own commits do not change it."""
+        return int(self._do(lambda: self._run("PRAGMA data_version").fetchone())[0])
+
     def commit(self) -> None:
         if self._connection.in_transaction:
             self._do(lambda: self._run("COMMIT"))
@@ -290,8 +355,8 @@ class SqliteStore:
         """A copy of the archive alone, taken live: entries and checkpoints, in one plain file of mode 0600."""
         with _new_file(path) as target:
             self._connection.backup(target)
-            for table in (*NODE_TABLES, Migrations.migrations_table):
-                target.execute(f"DROP TABLE {table}")
+            for table in (*NODE_TABLES, *SERVICE_TABLES, Migrations.migrations_table):
+                target.execute(f"DROP TABLE IF EXISTS {table}")
             target.execute("PRAGMA journal_mode=DELETE")
             target.execute("VACUUM")
 
@@ -336,8 +401,11 @@ class SqliteStore:
                 yield row
 
     def _do(self, action: Callable[[], T]) -> T:
-        with _explained(self._path):
+        """As ``_explained``, for what is done some times for every record."""
+        try:
             return action()
+        except sqlite3.Error as error:
+            raise StoreError(_explain(self._path, error)) from error
 
 
 def write_archive(path: Path, ledgers: Iterable[Source]) -> None:

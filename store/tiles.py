@@ -15,6 +15,7 @@ from pathlib import Path
 
 from chain.checkpoint import CHECKPOINT_MAX_BYTES, open_checkpoint
 from chain.errors import ChainError, ProofError
+from chain.fields import is_origin
 from chain.tile import (
     BUNDLE_MAX_BYTES,
     TILE_HEIGHT,
@@ -32,6 +33,9 @@ from store.hashes import HashTiles
 from store.log import LogStore, StoreError
 
 CHECKPOINT = "checkpoint"
+ORIGINS = "log/origins"
+"""Below a node's address: the ledgers that it serves, one origin a line."""
+ORIGINS_MAX_BYTES = 2**22
 FOLDER_LEDGERS_MAX = 1_000
 """More checkpoints than this lie in no folder that an export made."""
 TIMEOUT_SECONDS = 30
@@ -51,8 +55,8 @@ class TileLedger:
         except (OSError, ChainError) as error:
             text = _("{name} has no checkpoint that can be read: {error}")
             raise StoreError(text.format(name=name, error=error)) from error
+        self.name = name
         self._fetch = fetch
-        self._name = name
         self._digests: dict[int, bytes] = {}
         self._last: tuple[int, Sequence[bytes]] = (-1, ())
         self.origin = self._checkpoint.origin
@@ -61,34 +65,41 @@ class TileLedger:
         """How many entries the checkpoint claims."""
         return self._checkpoint.size
 
-    def rows(self) -> Iterator[tuple[int, bytes | None]]:
-        """All entries up to the first bundle that cannot be had."""
-        for bundle in bundles_of(self._checkpoint.size):
+    def rows(self, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
+        """All entries from ``start`` on, up to the first bundle that cannot be had."""
+        for bundle in bundles_of(self._checkpoint.size, start):
+            first = bundle.index * TILE_WIDTH
             try:
                 entries = self._bundle(bundle)
             except (OSError, ProofError):
                 return
             self._digests[bundle.index] = _digest(entries)
-            yield from enumerate(entries, bundle.index * TILE_WIDTH)
+            yield from islice(enumerate(entries, first), max(0, start - first), None)
 
     def entry(self, index: int) -> bytes:
-        """One entry that ``rows`` has given; raises StoreError where its bundle is another the second time."""
+        """One entry; raises StoreError where its bundle is another the second time.
+
+        Of a bundle that ``rows`` has not given the audit says whether it is the one it knows.
+        """
+        if index >= self._checkpoint.size:
+            raise IndexError(index)
         number, offset = divmod(index, TILE_WIDTH)
         if self._last[0] != number:
             try:
                 entries = self._bundle(Bundle(number, min(TILE_WIDTH, self._checkpoint.size - number * TILE_WIDTH)))
             except (OSError, ProofError) as error:
                 text = _("{name} does not give bundle {number} a second time: {error}")
-                raise StoreError(text.format(name=self._name, number=number, error=error)) from error
-            if _digest(entries) != self._digests.get(number):
+                raise StoreError(text.format(name=self.name, number=number, error=error)) from error
+            if _digest(entries) != self._digests.setdefault(number, _digest(entries)):
                 text = _("{name} gives another bundle {number} the second time; try again")
-                raise StoreError(text.format(name=self._name, number=number))
+                raise StoreError(text.format(name=self.name, number=number))
             self._last = number, entries
         return self._last[1][offset]
 
-    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
-        """The one that stands there."""
-        yield self._checkpoint.size, self._note
+    def checkpoints(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The one that stands there, where it is not of a smaller size than ``start``."""
+        if self._checkpoint.size >= start:
+            yield self._checkpoint.size, self._note
 
     def _bundle(self, bundle: Bundle) -> Sequence[bytes]:
         """Its entries; of a partial one that a log has outgrown, they are taken from the full one."""
@@ -111,12 +122,49 @@ def open_folder(folder: Path) -> list[TileLedger]:
         raise StoreError(text.format(folder=folder, count=FOLDER_LEDGERS_MAX))
     if not found:
         raise StoreError(_("{folder} holds no tiles of a ledger: no file named `checkpoint`").format(folder=folder))
-    return [TileLedger(_folder_fetch(file.parent), str(file.parent)) for file in found]
+    return [open_tiles(file.parent) for file in found]
+
+
+def open_tiles(folder: Path) -> TileLedger:
+    """The ledger whose files lie in a folder."""
+    return TileLedger(_folder_fetch(folder), str(folder))
 
 
 def open_address(address: str) -> list[TileLedger]:
-    """The ledger behind an http(s) address."""
-    return [TileLedger(_http_fetch(address.rstrip("/")), address)]
+    """The ledger behind an http(s) address, or all that a node serves there."""
+    base = address.rstrip("/")
+    fetch = _http_fetch(base)
+    try:
+        fetch(CHECKPOINT, CHECKPOINT_MAX_BYTES)
+        return [TileLedger(fetch, base)]
+    except FileNotFoundError:
+        origins = _served_origins(fetch, base)
+    except OSError as error:
+        text = _("{name} has no checkpoint that can be read: {error}")
+        raise StoreError(text.format(name=base, error=error)) from error
+    return [_served(f"{base}/log/{origin}", origin) for origin in origins]
+
+
+def _served_origins(fetch: Fetch, base: str) -> list[str]:
+    """What a node says it serves."""
+    try:
+        listed = fetch(ORIGINS, ORIGINS_MAX_BYTES).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        text = _("{name} has neither a checkpoint nor a list of ledgers that can be read: {error}")
+        raise StoreError(text.format(name=base, error=error)) from error
+    origins = listed.splitlines()
+    if not origins or not all(is_origin(origin) for origin in origins):
+        text = _("{name} does not list the ledgers that it serves, one a line")
+        raise StoreError(text.format(name=f"{base}/{ORIGINS}"))
+    return list(dict.fromkeys(origins))
+
+
+def _served(address: str, origin: str) -> TileLedger:
+    ledger = TileLedger(_http_fetch(address), address)
+    if ledger.origin != origin:
+        text = _("{name} has a checkpoint of another ledger: {origin}")
+        raise StoreError(text.format(name=address, origin=ledger.origin))
+    return ledger
 
 
 def write_tiles(store: LogStore, folder: Path) -> int:

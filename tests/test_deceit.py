@@ -153,7 +153,7 @@ def test_a_snapshot_that_another_wrote_is_not_believed(tmp_path: Path) -> None:
         (digest,) = connection.execute("SELECT digest FROM snapshot").fetchone()
         connection.execute("UPDATE snapshot SET digest=?", (digest[:32] + bytes(32),))
     with open_home(home) as node:
-        assert node._snapshot_size == 0  # replayed from the first entry
+        assert node._fold.snapshot_size == 0  # replayed from the first entry
         record(node, [service()])
         node.seal()
         assert audit_ledger(source_of(node)).is_sound

@@ -1,5 +1,6 @@
 """What the documents say is so: their commands run, their links lead somewhere, their bytes are the code's."""
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -21,6 +22,7 @@ from chain.policy import NO_QUORUM, Policy, cosigned_names, parse_policy, quorum
 from ledger.kinds import CODEC, KINDS
 from ledger.parameters import NAMES
 from ledger.suspicion_list import TEXTS as SUSPICIONS
+from store.settings import ServeSettings, parse_settings
 from verify.audit import Trust, audit_ledger
 from verify.receipts import check_receipt
 from verify.source import MemorySource
@@ -29,7 +31,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "tests" / "data" / "liuduhe"
 FORMAT, RULES = ROOT / "chain" / "FORMAT.md", ROOT / "ledger" / "RULES.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), FORMAT, RULES, *(ROOT / "docs").rglob("*.md")])
-PAIRS = ["README", "docs/auditor", "docs/carry-over", "docs/committee", "docs/report", "docs/supervisor"]
+PAIRS = [
+    "README",
+    *(f"docs/{name}" for name in ("auditor", "carry-over", "committee", "operator", "report", "scale", "supervisor")),
+]
 OWN_WORDS = {"--finding", "--ground", "--note", "--payee", "--reason", "--title"}
 """After these a page writes what people of its language would."""
 
@@ -298,8 +303,10 @@ class Desk:
 
     def _note(self, words: list[str], printed: str, places: dict[str, str]) -> None:
         """Write down what a reader would: the tier above's verifier key, new keys, and the officials' public keys."""
-        if words[1] == "init" and "PARENT" not in places:
-            places["PARENT"] = printed.split()[1]
+        if words[1] == "init":
+            places.setdefault("PARENT", printed.split()[1])
+            places.setdefault("VILLAGE", printed.split()[1])
+            places["BELOW"] = printed.split()[1]
         if words[1:3] != ["key", "new"]:
             return
         key, _role, public = printed.split()[:3]
@@ -356,6 +363,26 @@ def test_the_commands_of_the_supervisors_guide_run(desk: tuple[Desk, str]) -> No
 
     joined = json.loads(at.run("verify", "county.db", "--json"))
     assert [ledger["origin"] for ledger in joined["ledgers"]] == ["liuduhe.example/huzhu", "xizhuang.example/huzhu"]
+
+
+def test_the_commands_of_the_operators_guide_run(desk: tuple[Desk, str]) -> None:
+    at, suffix = desk
+    text = (ROOT / "docs" / f"operator{suffix}.md").read_text("utf-8")
+    at.follow(text)
+
+    mirrored = json.loads(at.run("mirror", "list", "--home", "county", "--json"))
+    assert [ledger["origin"] for ledger in mirrored] == ["bohai.example/huzhu"]
+
+
+@pytest.mark.parametrize("suffix", ["", ".zh"])
+def test_the_settings_of_the_operators_guide_are_known(suffix: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / f"operator{suffix}.md").read_text("utf-8")
+    (settings,) = fences(text, "toml")
+    found = parse_settings(settings, tmp_path / "node.toml")
+
+    names = set(re.findall(r"^(\w+) =", settings, re.MULTILINE))
+    assert {field.name for field in dataclasses.fields(ServeSettings)} <= names
+    assert (found.witness_name, len(found.parents), len(found.children)) == ("witness.huairou.example", 1, 1)
 
 
 def test_the_commands_of_the_auditors_guide_run(desk: tuple[Desk, str]) -> None:

@@ -41,7 +41,7 @@ from ledger.bodies import AccountClose, KeyGrant, KeyRevoke, Params, Reverse
 from ledger.numbers import POOL
 from ledger.parameters import format_parameters
 from ledger.state import freeze
-from node import Accepted, Balance, Node, NodeError, Refused, Result
+from node import Accepted, Balance, Node, NodeError, Refused, Result, SharedNode
 from store.home import NEXT_MLDSA_KEY, NODE_MLDSA_KEY, Home
 from store.keyfiles import write_key
 from store.log import MemoryStore, StoreError
@@ -345,16 +345,38 @@ def test_a_spoiled_sheet_is_refused_whole(spoil: Spoil, code: str, count: int) -
     assert_whole(node)
 
 
-def test_a_replayed_sheet_is_refused() -> None:
-    node = new_node()
-    sheet = presigned(node, [donation(5), donation(6)])
-    accepted(node.submit(sheet))
-    assert outcomes(node.submit(sheet)) == ["entry.seq", "entry.seq"]
+def test_the_same_sheet_gets_the_same_answer_and_is_recorded_once() -> None:
+    clock = HandClock()
+    node = new_node(clock=clock)
+    sheet = presigned(node, [donation(5), donation(10**9), donation(6)])
+    answer = node.submit(sheet)
+    assert outcomes(answer) == ["accepted", "no-balance", "accepted"]
+    size = node.store.size
+    for _time in range(2):
+        assert node.submit(sheet) == answer
+        node.seal()
+    assert node.store.size == size + 2
+    clock.turn(days=PARAMETERS.statement_max_age_days + 1)
     node.seal()
-    assert outcomes(node.submit(sheet)) == ["entry.seq", "entry.seq"]
+    assert outcomes(node.submit(sheet)) == ["entry.seq"] * 3
+    assert_whole(node)
+
+
+def test_another_sheet_of_the_same_seq_is_refused() -> None:
+    node = new_node()
+    accepted(node.submit(presigned(node, [donation(5), donation(6)])))
     last = node.state.roster.keys[CLERK.id].last_seq
     assert outcomes(node.submit(presigned(node, [donation(1)], seq=last))) == ["entry.seq"]
     assert outcomes(node.submit(presigned(node, [donation(1)], seq=last + 1))) == ["accepted"]
+    assert_whole(node)
+
+
+def test_a_sheet_of_which_nothing_was_accepted_is_judged_again() -> None:
+    node = new_node()
+    sheet = presigned(node, [donation(OPENING_MINUTES + 1)], seq=10**14)
+    assert outcomes(node.submit(sheet)) == ["no-balance"]
+    accepted(node.submit(presigned(node, [service(60)])))
+    assert outcomes(node.submit(sheet)) == ["accepted"]
     assert_whole(node)
 
 
@@ -749,6 +771,95 @@ def test_refusals_carry_a_detail_where_there_is_one() -> None:
     node = new_node()
     [refused] = node.write(STRANGER, [], [donation(1)])
     assert isinstance(refused, Refused) and "not on the log" in refused.detail
+
+
+# A home that others write too
+
+
+def shared(home: Path) -> SharedNode:
+    return SharedNode(home, clock=HandClock())
+
+
+def test_a_shared_node_takes_up_what_others_wrote(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home")
+    held = shared(home)
+    for round_number in range(3):
+        with held.batch() as node:
+            record(node, [service(60), donation(1)])
+            opened = node
+        with open_home(home) as other:
+            record(other, [donation(2)] * 3)
+            if round_number:
+                other.seal()
+            expected = contents(other.store)
+        with held.batch() as node:
+            assert node is opened
+            assert contents(node.store) == expected
+            assert_whole(node)
+    held.close()
+
+
+def test_a_shared_node_finishes_what_others_left_without_a_signature(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home")
+    held = shared(home)
+    with held.batch() as node:
+        record(node, [service(60)])
+    with open_home(home) as other:
+        other.seal(durable=False)
+        other._unsigned.clear()
+        other.commit()
+        size = other.store.size
+        assert open_checkpoint(other.checkpoint())[0].size == 2
+    with held.batch() as node:
+        assert open_checkpoint(node.checkpoint())[0].size == size
+        assert_whole(node)
+    held.close()
+
+
+def test_a_shared_node_takes_up_new_keys_and_a_restored_file(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home")
+    held = shared(home)
+    with held.batch() as node:
+        record(node, [service(60)])
+        first = node.vkey
+    copied = (home / "ledger.db").read_bytes()
+    Node.rotate(home, MEMBERS[:2], None, clock=HandClock())
+    with held.batch() as node:
+        assert node.vkey != first
+        node.seal()
+        assert_whole(node)
+    (home / "restored.db").write_bytes(copied)
+    for suffix in ("-wal", "-shm"):
+        (home / f"ledger.db{suffix}").unlink(missing_ok=True)
+    (home / "restored.db").replace(home / "ledger.db")
+    with pytest.raises(NodeError, match="another key"), held.batch() as node:
+        node.seal()
+    held.close()
+
+
+def test_a_batch_that_fails_leaves_nothing_and_the_next_goes_on(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home")
+    held = shared(home)
+    with pytest.raises(RuntimeError), held.batch() as node:
+        node.submit(presigned(node, [donation(1)]), durable=False)
+        raise RuntimeError
+    with held.batch() as node:
+        assert node.store.size == 14
+        record(node, [donation(1)])
+        assert_whole(node)
+    held.close()
+
+
+def test_while_a_batch_is_written_nobody_else_writes(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home")
+    held = shared(home)
+    with held.batch(), pytest.raises(StoreError, match="another process writes"), open_home(home):
+        pass
+    with open_home(home), pytest.raises(StoreError, match="another process writes"), held.batch():
+        pass
+    with open_home(home) as node:
+        record(node, [donation(1)])
+    held.close()
 
 
 # The node changes its keys

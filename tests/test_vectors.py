@@ -19,6 +19,7 @@ from chain.note import ED25519, format_note, format_vkey, make_vkey, parse_vkey
 from chain.policy import parse_policy
 from chain.receipt import Promise, open_promise, sign_promise
 from ledger.kinds import CODEC
+from ledger.proofs import check_proof
 from tests.chain.test_entry import reference_code
 from verify.audit import audit_ledger
 from verify.check import Chunk, check_chunk
@@ -106,6 +107,12 @@ def check_receipt_case(case: Case) -> None:
     assert (None if proven.balance is None else proven.balance.balance) == case.get("balance")
 
 
+def check_transfer_proof(case: Case) -> None:
+    admissions = [admission.encode() for admission in case["admissions"]]
+    proof = check_proof(case["proof"].encode(), admissions, case["trusted"])
+    assert (None if proof is None else proof.index) == case["index"]
+
+
 def check_tree(case: Case) -> None:
     hashes = [leaf_hash(leaf.encode()) for leaf in case["leaves"]]
     tree = Frontier()
@@ -129,6 +136,7 @@ CHECKS: dict[str, Callable[[Case], None]] = {
     "state": check_state,
     "promise": check_promise,
     "receipt": check_receipt_case,
+    "transfer-proof": check_transfer_proof,
     "tree": check_tree,
 }
 

@@ -1,8 +1,17 @@
 """The audit of one ledger: one pass over its entries, in bounded memory (FORMAT §12).
 
+    report = audit_ledger(source, trust)           # all of it, at once
+
+    audit = LedgerAudit(origin, trust)             # or in parts
+    audit.take(source)
+    audit.report()                                 # as often as one likes
+    raw = audit.freeze()                           # as of the newest checkpoint
+    audit = thaw_audit(raw, origin, trust)         # and later on from there: only new rows are read
+    audit.take(source)
+
 Workers judge entries alone (``verify.check``); this module takes their verdicts in order, replays what is good,
 compares every seal and checkpoint with what came out, and reports all that differs. The executor is handed in; None
-runs all of it here.
+runs all of it here. However the log is cut into parts, the report is the same.
 """
 
 import re
@@ -10,40 +19,40 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 
 from chain.block import SEAL, Seal
 from chain.entry import Entry, Statement
 from chain.fields import Time, format_time
 from chain.limits import BLOCK_MAX_ENTRIES
-from chain.merkle import HASH_BYTES, Frontier, leaf_hash
-from chain.note import VerifierKey
+from chain.merkle import HASH_BYTES, leaf_hash
+from chain.note import VerifierKey, format_vkey
 from chain.policy import Policy
-from chain.sheet import NO_GENESIS
 from ledger.kinds import CODEC
-from ledger.numbers import FEN, MINUTE
+from ledger.numbers import BRIDGE
 from ledger.replay import OnAdmitted, Replay
 from ledger.roster import NODE
 from ledger.signing import Claim
-from ledger.state import SYSTEM, OnLeg, State
-from ledger.suspicions import Suspicion, Watch
-from verify.check import CHUNK_BYTES, CHUNK_ENTRIES, UNREADABLE_HASH, Checked, Chunk, Verdict, check_chunk, keys_in
-from verify.checkpoints import CheckpointCheck, Sealed
-from verify.finding import Finding, Findings
+from ledger.state import OnLeg, State
+from ledger.suspicions import Suspicion
+from verify.again import Remembered
+from verify.check import CHUNK_BYTES, CHUNK_ENTRIES, Checked, Chunk, Verdict, check_chunk, keys_in
+from verify.checkpoints import CheckpointCheck, Sealed, pinned_keys
+from verify.finding import Finding
+from verify.frozen import AuditStateError, Record, format_record, freeze_state, parse_record, split
 from verify.kept import Kept, KeptCheck
-from verify.source import Source, SourceError
+from verify.source import Source
+from verify.sums import Totals, compare_sums, totals_of
+from verify.ties import KINDS as TIES
+from verify.ties import Ties
 
 CHUNKS_AHEAD_PER_WORKER = 3
-GROUP_ENTRIES = 256
 KEYS_COPIED_MAX = 4_096
 """Up to so many public keys go along with every chunk; of more, those that it names."""
 
 _KEY_NAMED = re.compile(rb'"key":"([0-9a-f]{16})"')
 NODE_KEY_BRINGERS = ("genesis", "node_rotate")
 """Kinds that bring in a key of the node."""
-
-Totals = dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,16 @@ class Trust:
     kept: tuple[Kept, ...] = ()
     balances: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """``balance`` and ``held`` by account number."""
+    admits: bool = False
+    """Whether several ledgers are audited, and one whose key is not pinned may be admitted by another (step 8)."""
+
+    def pins(self, origin: str) -> bool:
+        """Whether a key of that ledger is pinned."""
+        return self.policy is not None and any(vkey.name == origin for vkey in self.policy.logs)
+
+    def keys(self, origin: str) -> tuple[str, ...]:
+        """The keys that its signatures are judged by, besides its own."""
+        return tuple(format_vkey(vkey) for vkey in pinned_keys(self.policy, origin))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,57 +119,141 @@ def audit_ledger(
 
     ``on_admitted`` and ``on_leg`` are told what was found true, as by ``ledger.replay``.
     """
-    return _Audit(source, trust or Trust(), executor, workers, on_admitted, on_leg).run(on_progress)
+    audit = LedgerAudit(source.origin, trust, on_admitted, on_leg)
+    audit.take(source, executor, workers, on_progress)
+    return audit.report()
 
 
-class _Audit:
-    """One run over one ledger."""
+def thaw_audit(
+    raw: bytes,
+    origin: str,
+    trust: Trust | None = None,
+    on_admitted: OnAdmitted | None = None,
+    on_leg: OnLeg | None = None,
+) -> "LedgerAudit":
+    """The audit that ``LedgerAudit.freeze`` made these bytes of; raises AuditStateError for any others.
+
+    Also where ``trust`` has other keys than the audit had, or something kept, which is compared from entry 0 on.
+    """
+    trust = trust or Trust()
+    record, state = parse_record(raw, origin, trust.keys(origin))
+    if any(kept.origin == origin for kept in trust.kept):
+        raise AuditStateError("what was kept is compared from the first entry on")
+    return LedgerAudit(origin, trust, on_admitted, on_leg, record=record, state=state)
+
+
+class LedgerAudit:
+    """The audit of the ledger ``origin``. It goes on with ``take``, as long as the log ends at its newest checkpoint.
+
+    ``on_admitted`` and ``on_leg`` are told what was found true, as by ``ledger.replay``. ``keeps`` lets ``freeze`` give
+    the audit as of the newest checkpoint also where entries follow it; it costs a pause there.
+    """
 
     def __init__(
         self,
-        source: Source,
-        trust: Trust,
-        executor: Executor | None,
-        workers: int,
-        on_admitted: OnAdmitted | None,
-        on_leg: OnLeg | None,
+        origin: str,
+        trust: Trust | None = None,
+        on_admitted: OnAdmitted | None = None,
+        on_leg: OnLeg | None = None,
+        *,
+        keeps: bool = False,
+        record: Record | None = None,
+        state: State | None = None,
     ) -> None:
-        self._source = source
-        self._trust = trust
-        self._executor = executor
-        self._workers = workers
-        self._findings = Findings(source.origin)
-        self._watch = Watch()
+        """``record`` with its ``state`` is what ``thaw_audit`` read."""
+        record = record or Record(origin=origin)
+        self.origin = origin
+        self.keeps = keeps
+        self._trust = trust or Trust()
+        self._findings = record.findings()
+        self._watch = record.thaw_watch()
         self._on_admitted = on_admitted
         on_entry = self._watch.see if on_admitted is None else self._see
-        self._replay = Replay(State(origin=source.origin), self._earlier, on_leg, on_entry)
-        self._tree = Frontier()
+        self._replay = Replay(state or record.thaw_state(), self._earlier, on_leg, on_entry)
+        self._tree = record.frontier(self._replay.state.size)
         self._checkpoints = CheckpointCheck(
-            source.checkpoints(), source.origin, trust.policy, self._findings, executor
+            origin, self._trust.policy, self._trust.admits, self._findings, record.checkpoints
         )
-        self._kept = KeptCheck(trust.kept, source.origin)
-        self._keeps = bool(self._kept)
-        self._genesis = NO_GENESIS
-        self._groups: list[bytes] = []
-        self._group: list[bytes] = []
-        self._kinds: Counter[str] = Counter()
-        self._state_root = b""
+        self._kept = KeptCheck(self._trust.kept, origin)
+        self._has_kept = bool(self._kept)
+        self._genesis = record.genesis
+        self._publics = dict(record.publics)
+        self._remembered = Remembered(split(record.groups), split(record.group))
+        self._kinds = Counter(record.kinds)
+        self._state_root = record.state_root
+        self._ties = record.ties or Ties(origin)
+        self._has_closed = False
+        """Whether the last entry closed its block."""
+        self._freezes_at = -1
+        """Before the entry at this index the audit is frozen."""
+        self._frozen = b""
+        if record.checkpoints.held:
+            size = self._tree.size
+            self._checkpoints.hold(size, record.checkpoints.held, self._tree.root(), self._sealed(size - 1))
 
-    def run(self, on_progress: Callable[[int], None] | None) -> LedgerReport:
-        self._kept.at_size(0, self._tree.root(), self._findings)
+    @property
+    def state(self) -> State:
+        """What the entries so far have led to; not to be changed."""
+        return self._replay.state
+
+    @property
+    def size(self) -> int:
+        """How many entries were taken."""
+        return self._tree.size
+
+    def take(
+        self,
+        source: Source,
+        executor: Executor | None = None,
+        workers: int = 1,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Go on with the rows of ``source`` from ``size`` on, to its end, and with its checkpoints from the newest on.
+
+        Raises SourceError where it gives an earlier entry with other bytes than it was judged by.
+        """
+        held_size = self._checkpoints.held_size
+        if source.origin != self.origin or self.size != held_size:
+            raise ValueError("an audit goes on with the same ledger, from its newest checkpoint: thaw what was frozen")
+        self._source, self._executor, self._workers = source, executor, workers
+        self._checkpoints.begin(source.checkpoints(held_size), executor)
+        if not self.size:
+            self._kept.at_size(0, self._tree.root(), self._findings)
+        self._freeze_later()
         for chunk, checked in self._checked():
             hashes = checked.hashes
             for offset, (raw, verdict) in enumerate(zip(chunk.entries, checked.verdicts, strict=True)):
                 self._take(raw, hashes[offset * HASH_BYTES : (offset + 1) * HASH_BYTES], verdict)
             if on_progress is not None:
                 on_progress(self._tree.size)
-        size = self._tree.size
         self._checkpoints.learn(self._replay.state)
-        self._checkpoints.finish(size)
-        self._kept.finish(size, self._checkpoints.node_keys, self._findings)
-        self._watch.finish()
-        self._compare_sums()
-        return self._report()
+        self._checkpoints.settle()
+        self._checkpoints.pass_beyond(self.size)
+
+    def freeze(self) -> bytes:
+        """The audit as of the newest checkpoint, for ``thaw_audit``; nothing where no checkpoint agrees with the log.
+
+        Whatever was taken after that checkpoint is taken again then.
+        """
+        if self._frozen or self._kept or not self.size or self._checkpoints.held_size != self.size:
+            return self._frozen
+        return self._freeze()
+
+    def kept(self, name: str) -> Kept | None:
+        """The newest checkpoint as something kept, for an audit of a log that may not go on from it.
+
+        None where none of the node's keys has signed it.
+        """
+        return self._checkpoints.kept(name)
+
+    def ties(self) -> Ties:
+        """What the ledger says of others, for step 8."""
+        state, ties = self._replay.state, self._ties
+        ties.size, ties.parent, ties.parent_vkey = self.size, state.parent, state.parent_vkey
+        ties.node_keys = sorted(self._checkpoints.node_keys)
+        bridge = state.accounts.get(BRIDGE)
+        ties.bridge = bridge.balance if bridge is not None else 0
+        return ties
 
     # Step 1: reading, and judging each entry alone
 
@@ -169,9 +272,9 @@ class _Audit:
             yield done, future.result()
 
     def _chunks(self) -> Iterator[Chunk]:
-        publics: dict[str, bytes] = {}
+        publics = self._publics
         entries: list[bytes | None] = []
-        start = byte_count = 0
+        start, byte_count = self.size, 0
         for raw in self._whole_rows():
             if not start and not entries:
                 self._genesis = leaf_hash(raw or b"")
@@ -191,11 +294,12 @@ class _Audit:
         else:
             named = {key.decode() for raw in entries if raw is not None for key in _KEY_NAMED.findall(raw)}
             needed = {key: publics[key] for key in named if key in publics}
-        return Chunk(start, entries, self._source.origin, self._genesis, needed)
+        return Chunk(start, entries, self.origin, self._genesis, needed)
 
     def _whole_rows(self) -> Iterator[bytes | None]:
-        """The entries from 0 on, up to the first gap, which is a finding."""
-        for expected, (index, raw) in enumerate(self._source.rows()):
+        """The entries from ``size`` on, up to the first gap, which is a finding."""
+        size = self.size
+        for expected, (index, raw) in enumerate(self._source.rows(size), size):
             if index != expected:
                 detail = "this entry is missing; nothing after it can be checked"
                 self._findings.add("log.truncated", detail, expected, None, expected, index)
@@ -206,6 +310,8 @@ class _Audit:
 
     def _take(self, raw: bytes | None, hashed: bytes, verdict: Verdict | None) -> None:
         index = self._tree.size
+        if index == self._freezes_at:
+            self._frozen = self._freeze()
         if raw is None or (verdict is not None and verdict[0] not in ("entry.sheet", "entry.signature")):
             self._refuse(index, *(verdict or ("entry.too-large", "it cannot be read")))
         else:
@@ -215,11 +321,15 @@ class _Audit:
             if statement.kind in NODE_KEY_BRINGERS:
                 self._checkpoints.learn(self._replay.state)
         self._tree.append(hashed)
-        self._remember(hashed)
+        self._remembered.add(hashed)
+        if self._has_closed:
+            self._has_closed = False
+            self._ties.add_seal(index + 1, self._tree.root())
         if index + 1 >= self._checkpoints.next_size:
             self._checkpoints.learn(self._replay.state)
             self._checkpoints.at_size(index + 1, self._tree.root(), self._sealed(index))
-        if self._keeps:
+            self._freeze_later()
+        if self._has_kept:
             self._kept.at_leaf(index, hashed, self._genesis, self._findings)
             if self._kept.is_due(index + 1):
                 self._kept.at_size(index + 1, self._tree.root(), self._findings)
@@ -230,6 +340,11 @@ class _Audit:
         if state.sealed_at is None or state.seal_indexes[-1] != index:
             return None
         return Sealed(state.height - 1, state.sealed_at)
+
+    def _freeze_later(self) -> None:
+        """Freeze before the next entry, should one follow what may be the newest checkpoint."""
+        if self.keeps and not self._kept and 0 < self._checkpoints.held_size == self.size:
+            self._freezes_at = self.size
 
     def _judge(
         self, index: int, statement: Statement[Any], raw: bytes, hashed: bytes, verdict: Verdict | None
@@ -248,6 +363,8 @@ class _Audit:
             outcome = self._replay.admit(statement, signers)
             if outcome is not None:
                 self._refuse(index, f"rule.{outcome}", f"the rules refuse this {statement.kind}")
+            elif statement.kind in TIES:
+                self._ties.take(index, statement.body, hashed)
 
     def _refuse(self, index: int, code: str, detail: str, expected: object = None, found: object = None) -> None:
         """An entry with a finding changes nothing."""
@@ -281,6 +398,7 @@ class _Audit:
         if earliest is not None and entry.at < earliest:
             differ("seal.time", "it is dated before what it seals", format_time(earliest), format_time(entry.at))
         self._replay.close_block(entry.statement, hashed)
+        self._has_closed = True
         self._compare_state(index, body)
 
     def _compare_state(self, index: int, body: Seal) -> None:
@@ -299,33 +417,7 @@ class _Audit:
 
     def _earlier(self, index: int) -> Statement[Any]:
         """For the rules: an entry that was good when it was passed, read again, and the same bytes as then."""
-        try:
-            raw = self._source.entry(index)
-        except IndexError:
-            raise SourceError(f"entry {index} of {self._source.origin} was gone when it was read again") from None
-        group, place = divmod(index, GROUP_ENTRIES)
-        start = group * GROUP_ENTRIES
-        if group < len(self._groups):
-            hashes = [self._hash_again(other) for other in range(start, start + GROUP_ENTRIES)]
-            is_same = hashes[place] == leaf_hash(raw) and sha256(b"".join(hashes)).digest() == self._groups[group]
-        else:
-            is_same = self._group[place] == leaf_hash(raw)
-        if not is_same:
-            raise SourceError(f"entry {index} of {self._source.origin} was not the same when it was read again")
-        return CODEC.read(raw)
-
-    def _hash_again(self, index: int) -> bytes:
-        try:
-            return leaf_hash(self._source.entry(index))
-        except IndexError:
-            return UNREADABLE_HASH
-
-    def _remember(self, hashed: bytes) -> None:
-        """Keep what tells whether an entry is the same when it is read again: 32 bytes for each 256 of them."""
-        self._group.append(hashed)
-        if len(self._group) == GROUP_ENTRIES:
-            self._groups.append(sha256(b"".join(self._group)).digest())
-            self._group.clear()
+        return CODEC.read(self._remembered.read(self._source, index))
 
     def _see(self, claim: Claim) -> None:
         """Both look at an entry that was found true."""
@@ -335,59 +427,51 @@ class _Audit:
 
     # Step 9, and what there is to say
 
-    def _compare_sums(self) -> None:
-        for unit, total in self._sums().items():
-            if total:
-                detail = f"the {unit} balances of all accounts do not add up to zero"
-                self._findings.add("sum.nonzero", detail, None, None, 0, total)
-        accounts = self._replay.state.accounts
-        for number, published in self._trust.balances.items():
-            account = accounts.get(number)
-            replayed = None if account is None else (account.balance, account.held)
-            if replayed != published:
-                expected, found = _amounts(published), "no such account" if replayed is None else _amounts(replayed)
-                detail = f"the published balance and held hours of account {number} do not follow from the entries"
-                self._findings.add("balance.differs", detail, None, None, expected, found)
-
-    def _sums(self) -> dict[str, int]:
-        sums = {MINUTE: 0, FEN: 0}
-        for account in self._replay.state.accounts.values():
-            sums[account.unit] += account.balance + account.held
-        return sums
-
-    def _totals(self) -> Totals:
-        """For each unit: each system account, what all others have together, and how many there are."""
-        totals: Totals = {MINUTE: {}, FEN: {}}
-        for account in self._replay.state.accounts.values():
-            total = totals[account.unit]
-            if account.holder == SYSTEM:
-                total[account.number] = account.balance
-            else:
-                total["accounts"] = total.get("accounts", 0) + 1
-                total["balance"] = total.get("balance", 0) + account.balance
-                total["held"] = total.get("held", 0) + account.held
-        return totals
-
-    def _report(self) -> LedgerReport:
-        state, policy = self._replay.state, self._trust.policy
+    def report(self) -> LedgerReport:
+        """What there is to say if the log ends here; the audit can go on."""
+        state, findings = self._replay.state, self._findings.copy()
+        last_size = self._checkpoints.conclude(findings)
+        self._kept.finish(self.size, self._checkpoints.node_keys, findings)
+        compare_sums(state, self._trust.balances, findings)
+        suspicions = self._watch.so_far()
         return LedgerReport(
-            origin=self._source.origin,
-            size=self._tree.size,
+            origin=self.origin,
+            size=self.size,
             sealed=state.sealed_at,
-            pending=max(0, self._tree.size - self._checkpoints.last_size),
+            pending=max(0, self.size - last_size),
             blocks=len(state.seal_indexes),
             root=self._tree.root(),
             state=self._state_root,
             entries=dict(sorted(self._kinds.items())),
-            is_pinned=policy is not None and any(vkey.name == self._source.origin for vkey in policy.logs),
+            is_pinned=self._trust.pins(self.origin),
             genesis_key=self._checkpoints.genesis_key,
-            findings=self._findings.in_order(),
-            finding_counts=dict(sorted(self._findings.counts.items())),
-            totals=self._totals(),
-            suspicions=self._watch.suspicions,
-            suspicion_counts=dict(sorted(self._watch.counts.items())),
+            findings=findings.in_order(),
+            finding_counts=dict(sorted(findings.counts.items())),
+            totals=totals_of(state),
+            suspicions=suspicions.kept,
+            suspicion_counts=dict(sorted(suspicions.counts.items())),
         )
 
-
-def _amounts(amounts: tuple[int, int]) -> str:
-    return f"balance {amounts[0]}, held {amounts[1]}"
+    def _freeze(self) -> bytes:
+        """The audit as bytes. Called when the log is of the newest checkpoint's size."""
+        self._checkpoints.learn(self._replay.state)
+        self._checkpoints.settle()
+        groups, group = self._remembered.frozen()
+        record = Record(
+            origin=self.origin,
+            keys=self._trust.keys(self.origin),
+            state=freeze_state(self._replay.state),
+            nodes=b"".join(self._tree.nodes()),
+            genesis=self._genesis,
+            groups=groups,
+            group=group,
+            kinds=self._kinds,
+            publics=self._publics,
+            state_root=self._state_root,
+            listed=self._findings.listed,
+            counts=self._findings.counts,
+            checkpoints=self._checkpoints.record(),
+            watch=self._watch.freeze(),
+            ties=self._ties,
+        )
+        return format_record(record, self.size)

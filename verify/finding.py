@@ -43,6 +43,15 @@ class Findings:
             shown = (None if value is None else str(value) for value in (expected, found))
             self.listed.append(Finding(code, self.origin, detail, index, height, *shown))
 
+    def extend(self, other: "Findings") -> None:
+        """Take over all of another's."""
+        self.listed += other.listed[: FINDINGS_LISTED_MAX - len(self.listed)]
+        self.counts.update(other.counts)
+
+    def copy(self) -> "Findings":
+        """The same findings, to which more can be added."""
+        return Findings(self.origin, self.listed.copy(), self.counts.copy())
+
     def in_order(self) -> list[Finding]:
         """The listed ones by index, those without one first, then by code: the same however work was shared out."""
         return sorted(

@@ -4,6 +4,7 @@ A checkpoint, a receipt or a promise: each is the node's signed word about a log
 ``parse_kept`` reads any of the three; ``KeptCheck`` compares them as the audit passes by.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chain.checkpoint import Checkpoint, open_checkpoint
@@ -42,6 +43,15 @@ class Kept:
         if self.promise is not None:
             return self.promise.index
         return max(self.checkpoint.size - 1, 0) if self.checkpoint else 0
+
+    def is_signed_by(self, node_keys: Iterable[bytes]) -> bool:
+        """Whether one of the node's keys has signed it."""
+        keys = [make_vkey(self.origin, ED25519, public) for public in node_keys]
+        return any(
+            key.made(line) and verify_signature(key, self.note.text, line)
+            for key in keys
+            for line in self.note.signatures
+        )
 
     @property
     def origin(self) -> str:
@@ -121,11 +131,6 @@ class KeptCheck:
                     expected, found = f"entry {promised}", f"a ledger of {size} entries"
                     findings.add("log.promise-broken", detail, promised, None, expected, found)
         for item in self._own:
-            keys = [make_vkey(item.origin, ED25519, public) for public in node_keys]
-            if not any(
-                key.made(line) and verify_signature(key, item.note.text, line)
-                for key in keys
-                for line in item.note.signatures
-            ):
+            if not item.is_signed_by(node_keys):
                 detail = f"{item.name} is not signed by a key that this log has had"
                 findings.add("checkpoint.signature", detail, item.index)

@@ -5,6 +5,7 @@ strange, comes through here and becomes findings.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Protocol
 
 Row = tuple[int, bytes | None]
@@ -25,14 +26,17 @@ class Source(Protocol):
     def size(self) -> int:
         """About how many entries there are: for progress, never for a judgement."""
 
-    def rows(self) -> Iterator[Row]:
-        """All entries in order of index, in bounded memory."""
+    def rows(self, start: int = 0) -> Iterator[Row]:
+        """All entries from ``start`` on in order of index, in bounded memory."""
 
     def entry(self, index: int) -> bytes:
-        """The bytes of one entry that ``rows`` has given; IndexError where it gave none."""
+        """The bytes of one entry that ``rows`` has given, or would have from 0 on; IndexError where there is none."""
 
-    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
-        """The signed notes in order of the size under which each is kept."""
+    def checkpoints(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The signed notes in order of the size under which each is kept, from the size ``start`` on.
+
+        From 0 on that is all of them, whatever sizes they have.
+        """
 
 
 class MemorySource:
@@ -46,8 +50,8 @@ class MemorySource:
     def size(self) -> int:
         return len(self._entries)
 
-    def rows(self) -> Iterator[Row]:
-        return iter(enumerate(self._entries))
+    def rows(self, start: int = 0) -> Iterator[Row]:
+        return islice(enumerate(self._entries), start, None)
 
     def entry(self, index: int) -> bytes:
         raw = self._entries[index]
@@ -55,5 +59,5 @@ class MemorySource:
             raise IndexError(index)
         return raw
 
-    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
-        return iter(self._checkpoints)
+    def checkpoints(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        return (row for row in self._checkpoints if not start or row[0] >= start)

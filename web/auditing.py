@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -36,18 +36,23 @@ if TYPE_CHECKING:
     from chain.policy import Policy
     from verify.audit import LedgerReport, Trust
     from verify.receipts import Proven
+    from verify.report import Read
+    from verify.resume import Resumed
     from verify.source import Source
+    from web.audits import OnProgress, Pool
+    from web.auditstates import AuditState, AuditStates
     from web.session import Session
+    from web.targets import Place
 
 ALONE_MAX_ENTRIES = 10_000
-"""Up to here starting workers takes longer than they save."""
+"""Up to here starting workers takes longer than they save, and so does keeping what an audit leaves."""
 
 GC_ALLOCATIONS = 100_000
 """An audit makes no cycles of garbage, only much of it: Python's collector is to look rarely."""
 
 
 @click.command(cls=Command, takes=READS, example="huzhu verify huzhu-home/ledger.db --trust trust.txt")
-@argument("target")
+@argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @file_option("--trust", help=marked("Trust file (tlog-policy): pinned keys and quorum."))
 @file_option(
     "--since",
@@ -60,37 +65,119 @@ GC_ALLOCATIONS = 100_000
     help=marked("Balances that somebody published, as `huzhu balance --json` prints them."),
 )
 @option("--jobs", type=Number(1, 256), help=marked("Processes to use (default: one for each core)."))
+@option("--cluster", help=marked("Audit on a Dask cluster: its scheduler's address, tcp://host:port."))
+@file_option("--state", help=marked("Folder for what this audit leaves to the next (default: in the user's own)."))
+@option("--full", is_flag=True, help=marked("Read everything from the first entry on, whatever was audited before."))
 @pass_session
 def verify(
     session: "Session",
-    target: str,
+    targets: tuple[str, ...],
     trust: Path | None,
     kept_files: tuple[Path, ...],
     balances: Path | None,
     jobs: int | None,
+    cluster: str | None,
+    state: Path | None,
+    full: bool,
 ) -> int:
-    """Audit a ledger.
+    """Audit ledgers, and what they say of each other.
 
     Recomputes every byte, signature, rule and balance. TARGET is an archive, a node's home, a folder of tiles, or an
-    http(s) address. Without --trust the key found in the ledger's first entry is taken, and the report says so. Exit
-    status: 0 sound, 1 findings, 2 it could not run.
+    http(s) address, also of a node that serves many ledgers. Without --trust the key found in a ledger's first entry is
+    taken, and the report says so; with it, ledgers that a trusted one admits are trusted too. Targets of more than
+    10,000 entries are read from where their last audit ended; --full begins anew. Exit status: 0 sound, 1 findings, 2
+    it could not run.
     """
+    from verify.across import lay_side_by_side
     from verify.report import is_sound, report_lines, report_object
     from web.findings import explain
+    from web.targets import places_of
     from web.text import named_kind
 
     started = time.monotonic()
     brought = _trust(trust, kept_files, balances)
-    with _opened(target) as ledgers:
-        _check_brought(brought, [ledger.origin for ledger in ledgers])
-        reports = list(_audit(ledgers, brought, jobs or os.cpu_count() or 1))
+    places = places_of(targets)
+    _check_brought(brought, [place.origin for place in places])
+    states = _states(places, state)
+    old = {} if states is None or full else _old_states(places, states)
+    _look_through(places, old)
+    with _pool(jobs or os.cpu_count() or 1, cluster, places, old) as pool, progress_bar() as show:
+        found = list(_resumed(places, old, states, brought, pool, show))
+    across = lay_side_by_side([each.audited for each in found], brought)
+    read = [_read_of(each, old.get(place)) for place, each in zip(places, found, strict=True)]
     seconds = time.monotonic() - started
     if session.settings.as_json:
-        click.echo(json.dumps(report_object(reports, seconds), ensure_ascii=False, indent=1))
+        printed = report_object(across.reports, seconds, read, across.travel)
+        click.echo(json.dumps(printed, ensure_ascii=False, indent=1))
     else:
-        for line in report_lines(reports, seconds, _, explain, named_kind):
+        for line in report_lines(across.reports, seconds, _, explain, named_kind, read, across.travel):
             click.echo(line)
-    return DONE if is_sound(reports) else WRONG
+    return DONE if is_sound(across.reports) else WRONG
+
+
+def _states(places: "Sequence[Place]", folder: Path | None) -> "AuditStates | None":
+    """Where audits keep what they leave; None where all is read as fast."""
+    from web.auditstates import AuditStates, user_states
+
+    if folder is not None:
+        return AuditStates(folder)
+    return user_states() if sum(place.size for place in places) > ALONE_MAX_ENTRIES else None
+
+
+def _old_states(places: "Sequence[Place]", states: "AuditStates") -> "dict[Place, AuditState]":
+    found = ((place, states.read(place)) for place in places)
+    return {place: old for place, old in found if old is not None}
+
+
+def _look_through(places: "Sequence[Place]", old: "Mapping[Place, AuditState]") -> None:
+    """Look once through each archive of which a ledger is read for the first time."""
+    from store.archive import open_archive
+
+    for name in {place.name for place in places if place not in old and place.is_archive}:
+        with open_archive(Path(name)):
+            pass
+
+
+@contextmanager
+def _pool(
+    jobs: int, cluster_address: str | None, places: "Sequence[Place]", old: "Mapping[Place, AuditState]"
+) -> "Iterator[Pool]":
+    """As many workers as the new entries are worth."""
+    from verify.frozen import frozen_size
+    from web.audits import Pool, cluster
+
+    if cluster_address is not None:
+        with cluster(cluster_address) as pool:
+            yield pool
+        return
+    starts = {place: frozen_size(state.raw) for place, state in old.items()}
+    new_count = sum(max(0, place.size - starts.get(place, 0)) for place in places)
+    with workers(jobs, new_count) as executor:
+        yield Pool(executor, jobs)
+
+
+def _resumed(
+    places: "Sequence[Place]",
+    old: "Mapping[Place, AuditState]",
+    states: "AuditStates | None",
+    brought: "Trust",
+    pool: "Pool",
+    show: "OnProgress",
+) -> "Iterator[Resumed]":
+    """Each ledger's audit; what it leaves is kept at once."""
+    from web.audits import audit_places
+
+    frozen = {place: state.raw for place, state in old.items()}
+    for place, each in zip(places, audit_places(places, frozen, brought, pool, show), strict=True):
+        if states is not None and each.frozen and each.frozen != frozen.get(place):
+            states.write(place, each.frozen)
+        yield each
+
+
+def _read_of(each: "Resumed", old: "AuditState | None") -> "Read":
+    from verify.report import Read
+
+    return Read(each.start, old.at if old is not None and each.start else None, each.why)
 
 
 @click.command(cls=Command, takes=READS, example="huzhu suspicions huzhu-home/ledger.db --account 12345676")
@@ -137,11 +224,14 @@ def check_receipt(session: "Session", file: Path, trust: Path) -> int:
 
     Exit status: 0 proven, 1 not, 2 it is no receipt.
     """
-    from chain.receipt import BALANCE_RECEIPT_MAX_BYTES
     from verify import receipts
+    from verify.rootproof import ROOT_PROOF_FIRST_BYTES, ROOT_PROOF_MAX_BYTES
+    from web.rootproofs import show_root_proof
     from web.telling import proven_lines
 
-    policy, raw = read_policy(trust), _read(file, BALANCE_RECEIPT_MAX_BYTES)
+    policy, raw = read_policy(trust), _read(file, ROOT_PROOF_MAX_BYTES)
+    if raw.startswith(ROOT_PROOF_FIRST_BYTES):
+        return show_root_proof(session, raw, policy)
     if not raw.startswith(receipts.FIRST_BYTES):
         raise DeskError(_no_receipt(file, raw))
     try:
@@ -257,6 +347,7 @@ def _trust(trust: Path | None, kept_files: tuple[Path, ...], balances: Path | No
         policy=None if trust is None else read_policy(trust),
         kept=tuple(parse_kept(_read(file, KEPT_MAX_BYTES), file.name) for file in kept_files),
         balances={} if balances is None else _balances(balances),
+        admits=True,
     )
 
 

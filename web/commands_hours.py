@@ -235,7 +235,7 @@ def resolve(session: Session, index: int, outcome: Literal["upheld", "rejected"]
     return session.report(result, body)
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, lazy={"hand-down": "web.commands_tiers:hand_down"})
 def params() -> None:
     """Look at the rules' parameters, change them."""
 

@@ -31,7 +31,7 @@ from chain.tile import (
     format_tile_path,
     tiles_of,
 )
-from ledger.bodies import FundReceive, FundSpend
+from ledger.bodies import FundReceive, FundSpend, TransferOut
 from ledger.numbers import FEN, MINUTE
 from ledger.state import Account, State
 from store.log import Leg, LogStore
@@ -188,8 +188,13 @@ def _parts(number: str, held: set[str]) -> tuple[str, ...]:
 
 
 def _tags(index: int, body: Body) -> Iterator[str]:
-    """What hledger can search by: the entry, and of money where it came from or what it was for, and the voucher."""
+    """What hledger can search by: the entry, and of money where it came from or what it was for, and the voucher.
+
+    Of hours that leave, where they go.
+    """
     yield f"entry:{index}"
+    if isinstance(body, TransferOut):
+        yield f"to:{body.to}"
     if isinstance(body, FundReceive | FundSpend):
         yield f"source:{body.source}" if isinstance(body, FundReceive) else f"purpose:{body.purpose}"
         yield f"voucher:{body.voucher.hex()}"

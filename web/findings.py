@@ -35,6 +35,9 @@ FINDINGS = {
     "seal.root": marked("the entries before the seal are not those that it sealed"),
     "seal.time": marked("the seal's time cannot be true"),
     "seal.state": marked("the balances that follow from the entries are not those that were sealed"),
+    "transfer.unproven": marked("the ledger that the hours came from, or that refused them, does not say so"),
+    "transfer.twice": marked("the same hours were taken twice"),
+    "org.unadmitted": marked("no ledger above admits this one with its key: it may be anybody's"),
     "sum.nonzero": marked("hours or money came from nowhere: the sum over all accounts is not zero"),
     "balance.differs": marked("a published balance does not follow from the entries"),
 }

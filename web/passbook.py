@@ -18,9 +18,13 @@ from ledger.bodies import (
     Resolve,
     Reverse,
     Service,
+    TransferBack,
+    TransferIn,
+    TransferOut,
 )
 from ledger.hours import payer_and_payee
-from ledger.numbers import FEN, OUTSIDE, fund_number
+from ledger.numbers import FEN, OUTSIDE, format_address, fund_number
+from ledger.proofs import parse_proof
 from web.desk import DeskNode
 from web.problems import DeskError
 from web.text import SEAL_MOVES, columns, hours_of, local_date, named_account, named_kind, yuan_of
@@ -74,7 +78,10 @@ def passbook(node: DeskNode, number: str) -> Iterator[PassbookLine]:
 
 
 def other_side(node: DeskNode, index: int, number: str) -> str | None:
-    """With whom the entry was: of a service the person served or serving, of others the giver or the receiver."""
+    """With whom the entry was: of a service the person served or serving, of others the giver or the receiver.
+
+    An account of another ledger is named by its address.
+    """
     body = node.entry(index).body
     while isinstance(body, Reverse | Resolve | Dispute):
         body = node.entry(body.index).body
@@ -83,11 +90,24 @@ def other_side(node: DeskNode, index: int, number: str) -> str | None:
     if isinstance(body, MOVEMENTS):
         payer, payee = payer_and_payee(body)
         return payee if number == payer else payer
+    if isinstance(body, TransferOut | TransferIn | TransferBack):
+        return _far_side(node, body, number)
     if isinstance(body, FundReceive | FundSpend):
         return fund_number(body.fund) if number == OUTSIDE else OUTSIDE
     if isinstance(body, AccountClose):
         return body.to if number == body.account else body.account
     return None
+
+
+def _far_side(node: DeskNode, body: TransferOut | TransferIn | TransferBack, number: str) -> str | None:
+    """Of hours that travel: for who gave or took them the other ledger's account, for ``bridge`` our own."""
+    if isinstance(body, TransferIn):
+        proof = parse_proof(body.proof)
+        if number != body.to or proof is None:
+            return body.to
+        return format_address(proof.origin, proof.entry.body.giver)
+    sent: TransferOut = node.entry(body.index).body if isinstance(body, TransferBack) else body
+    return sent.to if number == sent.giver else sent.giver
 
 
 def plain_line(line: PassbookLine) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import click
 EXPECTED = (
     ("node", "NodeError"),
     ("store.log", "StoreError"),
+    ("sync.fetch", "FetchError"),
     ("verify.source", "SourceError"),
     ("chain.errors", "ChainError"),
     ("sqlite3", "Error"),

@@ -71,6 +71,9 @@ CAUSES = {
     "granted": marked("granted by the platform"),
     "spent": marked("spent by elders"),
     "donated": marked("donated to the pool"),
+    "sent": marked("sent to other ledgers"),
+    "arrived": marked("arrived from other ledgers"),
+    "returned": marked("refused by other ledgers and given back"),
     "ceiling": marked("over the ceiling, gone to the pool"),
     "closed": marked("left to the pool by closed accounts"),
     "reversed": marked("reversed"),
@@ -311,11 +314,13 @@ def _hours(found: Figures) -> Iterable[Table]:
     counts = (
         (_("gifts to kin"), found.gifts), (_("donations to the pool"), found.donations),
         (_("grants of the platform"), found.grants), (_("carried over from the old book"), found.openings),
+        (_("sent to other ledgers"), found.sent), (_("arrived from other ledgers"), found.arrived),
+        (_("refused by other ledgers and given back"), found.returned),
         (_("services reversed"), found.reversed_services),
     )  # fmt: skip
     rows_of_counts = tuple((name, count.number, count.minutes) for name, count in counts)
     note = _("As entered in the period; reversed services by the day on which they ended.")
-    yield Table("gifts", _("Gifts, donations, grants, reversals"), columns, rows_of_counts, note)
+    yield Table("gifts", _("Gifts, donations, grants, transfers, reversals"), columns, rows_of_counts, note)
 
 
 def _funds(found: Figures) -> Iterable[Table]:

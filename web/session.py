@@ -85,12 +85,12 @@ class Session:
     def keyring(self, node: DeskNode, passphrase: bytes | None) -> Keyring:
         """The keys of this home, by the node's roster."""
         settings = self.settings
-        brought = {path: self._brought_key(path, passphrase) for path in settings.key_files}
+        brought = {path: self.brought_key(path, passphrase) for path in settings.key_files}
         return Keyring(
             self.home, passphrase, node.state, settings.at or now(), settings.clerk, settings.members, brought
         )
 
-    def _brought_key(self, path: Path, passphrase: bytes | None) -> SigningKey:
+    def brought_key(self, path: Path, passphrase: bytes | None) -> SigningKey:
         """The key in a file from elsewhere; where another passphrase opens it, the terminal is asked."""
         try:
             return self.home.signing_key(path, passphrase)

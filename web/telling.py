@@ -5,13 +5,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from gettext import gettext as _
 from typing import Any
 
+from chain.checkpoint import open_checkpoint
 from chain.entry import Entry
+from chain.errors import NoteError
 from chain.fields import Time, format_time
 from chain.keys import key_id
 from ledger.bodies import (
     AccountClose,
     AccountOpen,
     AccountUpdate,
+    Anchor,
     Appeal,
     Assessment,
     CaseClose,
@@ -36,15 +39,22 @@ from ledger.bodies import (
     KinUnlink,
     NodeRotate,
     Opening,
+    OrgAdmit,
+    OrgRetire,
     Resolve,
     Reverse,
     Risk,
     Sanction,
     SanctionLift,
     Service,
+    TransferBack,
+    TransferIn,
+    TransferOut,
+    TransferRefuse,
 )
-from ledger.numbers import FEN, MINUTE, fund_number
+from ledger.numbers import FEN, MINUTE, format_address, fund_number
 from ledger.parameters import DEFAULTS
+from ledger.proofs import parse_proof
 from ledger.state import Account
 from verify.receipts import Proven, StateLeaf
 from web.desk import Balance
@@ -59,6 +69,7 @@ from web.text import (
     SOURCES,
     STATUSES,
     STEPS,
+    TIERS,
     amount,
     columns,
     named,
@@ -311,10 +322,56 @@ def _risk(body: Risk) -> list[str]:
     return [body.period, *columns(figure_rows(body.figures))]
 
 
+def _transfer_out(body: TransferOut) -> list[str]:
+    return [_told(f"{body.giver} → {printable(body.to)}", _minutes(body.minutes))]
+
+
+def _transfer_in(body: TransferIn) -> list[str]:
+    return [_told(f"{_sender(body.proof)} → {body.to}", _minutes(body.minutes))]
+
+
+def _transfer_refuse(body: TransferRefuse) -> list[str]:
+    proof = parse_proof(body.proof)
+    if proof is None or not isinstance(proof.entry.body, TransferOut):
+        return [_reason(body.reason)]
+    sent = proof.entry.body
+    line = _told(f"{_sender(body.proof)} → {printable(sent.to)}", _minutes(sent.minutes))
+    return [line, _reason(body.reason)]
+
+
+def _transfer_back(body: TransferBack) -> list[str]:
+    return [_("the hours that entry {index} sent are back").format(index=body.index)]
+
+
+def _sender(proof: bytes) -> str:
+    """Whose hours they were, as an address of the other ledger."""
+    said = parse_proof(proof)
+    if said is None or not isinstance(said.entry.body, TransferOut):
+        return NONE
+    return format_address(said.origin, said.entry.body.giver)
+
+
+def _org_admit(body: OrgAdmit) -> list[str]:
+    return [_told(body.origin, named(TIERS, body.tier)), body.vkey]
+
+
+def _org_retire(body: OrgRetire) -> list[str]:
+    return [body.origin, _reason(body.reason)]
+
+
+def _anchor(body: Anchor) -> list[str]:
+    try:
+        checkpoint = open_checkpoint(body.checkpoint)[0]
+    except NoteError:
+        return [body.origin]
+    return [_told(body.origin, _("{size} entries").format(size=checkpoint.size))]
+
+
 TELLERS: dict[type, Callable[[Any], list[str]]] = {
     AccountClose: _close,
     AccountOpen: _account,
     AccountUpdate: _account,
+    Anchor: _anchor,
     Appeal: _appeal,
     Assessment: _assessment,
     CaseClose: _case_close,
@@ -339,12 +396,18 @@ TELLERS: dict[type, Callable[[Any], list[str]]] = {
     KinUnlink: _kin_unlink,
     NodeRotate: _rotate,
     Opening: _opening,
+    OrgAdmit: _org_admit,
+    OrgRetire: _org_retire,
     Resolve: _resolve,
     Reverse: _reverse,
     Risk: _risk,
     Sanction: _sanction,
     SanctionLift: _sanction_lift,
     Service: _service,
+    TransferBack: _transfer_back,
+    TransferIn: _transfer_in,
+    TransferOut: _transfer_out,
+    TransferRefuse: _transfer_refuse,
 }
 """How each kind's facts are told."""
 

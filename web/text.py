@@ -76,6 +76,15 @@ OUTCOMES: dict[str, str] = {
     "no-case": marked("there is no such case, it is closed, or it is about another account"),
     "case-not-upheld": marked("the case was not upheld: nothing can be imposed for it"),
     "no-sanction": marked("there is no such sanction, or it was lifted before"),
+    # Hours that travel, tiers
+    "bad-address": marked("where the hours are to go is no account of another ledger: origin#account"),
+    "bad-proof": marked("the other ledger's proof is not right, or nobody we trust admits that ledger"),
+    "already-used": marked("these hours were taken, refused or given back before"),
+    "wrong-target": marked("these hours were sent to another account"),
+    "already-admitted": marked("this ledger is admitted already"),
+    "wrong-tier": marked("a ledger of this tier cannot be admitted here: only of the tier below ours"),
+    "not-admitted": marked("this ledger is not admitted here"),
+    "bad-checkpoint": marked("the checkpoint is not signed by that ledger, or does not follow the last one"),
     # Money, quality, risk
     "wrong-purpose": marked("the fund is for another purpose"),
     "no-funds": marked("there is not enough money in the fund"),
@@ -134,6 +143,13 @@ KINDS: dict[str, str] = {
     "inspection": marked("inspection"),
     "inspection_done": marked("finding mended"),
     "risk": marked("risk figures"),
+    "transfer_out": marked("sent to another ledger"),
+    "transfer_in": marked("arrived from another ledger"),
+    "transfer_refuse": marked("arriving hours refused"),
+    "transfer_back": marked("came back from another ledger"),
+    "org_admit": marked("ledger admitted"),
+    "org_retire": marked("ledger retired"),
+    "anchor": marked("checkpoint anchored"),
     "seal": marked("seal"),
 }
 """What people call the kinds of entries."""
@@ -168,6 +184,13 @@ CATEGORIES: dict[str, str] = {
 HOLDERS: dict[str, str] = {"person": marked("person"), "institution": marked("institution")}
 
 STATUSES: dict[str, str] = {"open": marked("open"), "suspended": marked("suspended"), "closed": marked("closed")}
+
+TIERS: dict[str, str] = {
+    "village": marked("village"),
+    "township": marked("township"),
+    "county": marked("county"),
+    "city": marked("city"),
+}
 
 STEPS: dict[str, str] = {"remind": marked("reminded"), "track": marked("watched"), "hear": marked("heard")}
 

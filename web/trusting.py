@@ -1,6 +1,7 @@
 """The trust file that a committee hands to auditors (C2SP tlog-policy; FORMAT §6)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from gettext import gettext as _
 
 from chain.cosignature import member_name
@@ -11,7 +12,7 @@ from ledger.roster import MEMBER, NODE, Key
 from ledger.state import State
 from web.problems import DeskError
 
-MEMBERS = "members"
+MEMBERS, WITNESSES, EVERYBODY = "members", "witnesses", "members-and-witnesses"
 
 
 def node_keys(state: State) -> tuple[VerifierKey, ...]:
@@ -45,6 +46,46 @@ def trust_in_members(state: State, now: Time, quorum: int | None) -> Policy:
             groups.append(Group(person, 1, tuple(names)))
     groups.append(Group(MEMBERS, threshold, tuple(f"member-{place}" for place in range(1, len(people) + 1))))
     return Policy(node_keys(state), tuple(witnesses), tuple(groups), MEMBERS)
+
+
+def trust_in_witness(vkeys: tuple[VerifierKey, VerifierKey], url: str | None) -> Policy:
+    """A witness must have cosigned, by its Ed25519 or its ML-DSA-44 key."""
+    name = vkeys[0].name
+    witnesses = tuple(zip((f"{name}-ed25519", f"{name}-mldsa44"), vkeys, strict=True))
+    group = Group(name, 1, tuple(each for each, _vkey in witnesses))
+    urls = () if url is None else tuple((each, url) for each, _vkey in witnesses)
+    return Policy((), witnesses, (group,), name, witness_urls=urls)
+
+
+def with_witnesses(policy: Policy, witnesses: Sequence[Policy], needed: int | None) -> Policy:
+    """So many of the witnesses must have cosigned too: all, where ``needed`` does not say. Raises DeskError.
+
+    Each is what ``trust_in_witness`` made, or another file that says of whom a quorum is.
+    """
+    count = len(witnesses) if needed is None else needed
+    if not 1 <= count <= len(witnesses):
+        text = _("a quorum of {quorum} cannot be met: {count} witnesses are given")
+        raise DeskError(text.format(quorum=count, count=len(witnesses)))
+    if any(each.quorum == NO_QUORUM for each in witnesses):
+        raise DeskError(_("a witness's file must end with the name of whose cosignature counts, not with quorum none"))
+    quorum = WITNESSES
+    groups = [*policy.groups, *(group for each in witnesses for group in each.groups)]
+    groups.append(Group(WITNESSES, count, tuple(each.quorum for each in witnesses)))
+    if policy.quorum != NO_QUORUM:
+        quorum = EVERYBODY
+        groups.append(Group(EVERYBODY, 2, (policy.quorum, WITNESSES)))
+    return replace(
+        policy,
+        witnesses=(*policy.witnesses, *(pair for each in witnesses for pair in each.witnesses)),
+        witness_urls=(*policy.witness_urls, *(pair for each in witnesses for pair in each.witness_urls)),
+        groups=tuple(groups),
+        quorum=quorum,
+    )
+
+
+def with_address(policy: Policy, url: str) -> Policy:
+    """The same with the address below which the ledger's files lie."""
+    return replace(policy, log_urls=tuple((vkey, url) for vkey in policy.logs))
 
 
 def _people(state: State, now: Time) -> Iterator[Sequence[Key]]:

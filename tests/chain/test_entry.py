@@ -245,6 +245,9 @@ ACCOUNT_FIELDS: dict[str, Check] = {
     **ACCOUNT_FLAGS,
 }
 
+is_blob = is_base64(1, 32_768)
+PROOF: dict[str, Check] = {"proof": is_blob, "admissions": lambda admissions: is_list_of(is_blob, admissions, 8)}
+
 REFERENCE_BODIES: dict[str, dict[str, Check]] = {
     "genesis": {
         "origin": is_ledger,
@@ -325,6 +328,13 @@ REFERENCE_BODIES: dict[str, dict[str, Check]] = {
     "inspection": {"subject": is_text, "findings": lambda findings: is_list_of(is_finding, findings)},
     "inspection_done": {"inspection": is_index, "finding": is_index, "note": is_text},
     "risk": {"period": is_text, "figures": is_map_of(is_integer(-(2**53) + 1))},
+    "transfer_out": {"from": is_account, "minutes": is_count, "to": is_text},
+    "transfer_in": {"to": is_account, "minutes": is_count, **PROOF},
+    "transfer_refuse": {"reason": is_code, **PROOF},
+    "transfer_back": {"index": is_index, **PROOF},
+    "org_admit": {"origin": is_ledger, "vkey": is_log_vkey, "tier": is_code},
+    "org_retire": {"origin": is_ledger, "reason": is_text},
+    "anchor": {"origin": is_ledger, "checkpoint": is_blob},
     "seal": {
         "height": is_index,
         "prev": lambda value: value == "" or is_hash(value),
@@ -358,6 +368,8 @@ def is_entry(value: Any) -> bool:
     body = value["body"]
     if not fits(REFERENCE_BODIES[value["kind"]], body):
         return False
+    if value["kind"] == "org_admit":
+        return bool(body["vkey"].startswith(body["origin"] + "+"))
     if value["kind"] != "genesis":
         return True
     return reference_key_id(body["node_key"]) not in {reference_key_id(item["key"]) for item in body["members"]}
@@ -447,6 +459,13 @@ SMALLEST: dict[str, Plain] = {
     "inspection": {"findings": [], "subject": "a"},
     "inspection_done": {"finding": 0, "inspection": 0, "note": "a"},
     "risk": {"figures": {}, "period": "2026-03"},
+    "transfer_out": {"from": ACCOUNT, "minutes": 1, "to": "a"},
+    "transfer_in": {"admissions": [], "minutes": 1, "proof": b64(1), "to": ACCOUNT},
+    "transfer_refuse": {"admissions": [], "proof": b64(1), "reason": "a"},
+    "transfer_back": {"admissions": [], "index": 0, "proof": b64(1)},
+    "org_admit": {"origin": "county.example/huzhu", "tier": "a", "vkey": VKEY},
+    "org_retire": {"origin": "county.example/huzhu", "reason": "a"},
+    "anchor": {"checkpoint": b64(1), "origin": "county.example/huzhu"},
     "seal": {"accounts": 4, "height": 0, "prev": "", "root": HASH, "size": 1, "state": HASH},
 }
 DESCRIPTION: Plain = {
@@ -482,6 +501,7 @@ FULLEST: dict[str, Plain] = {
     "assessment": {"scores": {"a": 0, "b": 100}},
     "inspection": {"findings": [{"code": "stairs", "due": "2026-12-31", "text": "steep"}]},
     "risk": {"figures": {"band_1960": 1, "fen": -(2**53) + 1, "held": 0}},
+    "transfer_in": {"admissions": [b64(2)] * 8, "proof": b64(32_768)},
     "seal": {"prev": HASH},
 }
 COUPON: Plain = {"book": 2, "class": "coupon", "index": 1, "path": [HASH, b64(32, 9)], "secret": b64(16)}

@@ -15,17 +15,20 @@ import msgspec
 import pytest
 
 from chain.canonical import format_canonical
+from chain.checkpoint import Checkpoint, format_checkpoint_text, sign_checkpoint
 from chain.entry import Signature, join_entry
 from chain.fields import Time, format_time
 from chain.limits import INTEGER_MAX
+from chain.note import Note, format_note, sign_note_ed25519
 from ledger.kinds import CODEC
 from ledger.replay import Replay
 from ledger.risk import figures, parse_period
 from ledger.roster import STAFF
-from ledger.state import CLOSED, SUSPENDED, Account, State, freeze, thaw
+from ledger.state import CLOSED, SUSPENDED, Account, Admission, Anchored, State, freeze, thaw
+from tests.ledger.travel import admitted, made_proof, refused, sent
 from tests.scenarios.script import SHEET_HASH, coupon_secrets, play
 from tests.scenarios.test_scenarios import outcome_rows
-from tests.scenarios.village import OK, Plain, b64, key_of, number_of, plain_parameters
+from tests.scenarios.village import OK, ORIGIN, Plain, b64, key_of, number_of, plain_parameters, vkey_of
 
 VILLAGE = play("""
 given   dispute_within_days=365 statement_max_age_days=60
@@ -43,13 +46,14 @@ people  wang: volunteer phone   li: elder redeemable phone funded=key_elder   zh
 2026-03-01 09:00  a1+a2        x1: sanction wang list c1                   | ok
 2026-03-01 09:00  m1+m2        fund_open canteen meals                     | ok
 2026-03-01 09:00  m1+m2        fund_receive canteen 100 society            | ok
+2026-03-01 09:00  wang         t1: transfer_out wang -> east.example/huzhu#li 20    | ok
 2026-03-01 09:00  as1          i1: inspection point-3 stairs:2026-04-01    | ok
 2026-03-01 09:00  seal
 2026-05-01 12:00  seal
 """)
 FROZEN = freeze(VILLAGE.state)
-OPENING, SERVICE, DISPUTE, BOOK, UPHELD_CASE, CASE, SANCTION, INSPECTION = (
-    VILLAGE.labels[label] for label in ("o1", "s1", "d1", "b1", "c1", "c2", "x1", "i1")
+OPENING, SERVICE, DISPUTE, BOOK, UPHELD_CASE, CASE, SANCTION, INSPECTION, SENT = (
+    VILLAGE.labels[label] for label in ("o1", "s1", "d1", "b1", "c1", "c2", "x1", "i1", "t1")
 )
 
 NOW = VILLAGE.now
@@ -253,6 +257,37 @@ def no_kin(case: Case) -> None:
 
 def after_the_first_day(case: Case) -> None:
     case.state.first_service = SERVICE
+
+
+EAST, EAST_KEY = "east.example/huzhu", vkey_of("east.example/huzhu", "east")
+ARRIVED = b64(made_proof(EAST, "east", sent(f"{ORIGIN}#{number_of('wang')}"), index=4))
+ARRIVED_ELSEWHERE = b64(made_proof(EAST, "east", sent(f"west.example/huzhu#{number_of('wang')}"), index=5))
+OURS = sent(f"{EAST}#{number_of('li')}", 20)
+OUR_PROOF = made_proof(ORIGIN, "node", OURS, index=SENT)
+REFUSED = b64(made_proof(EAST, "east", refused(OUR_PROOF)))
+
+
+def east_is_ours(case: Case) -> None:
+    """A township that admits the village ``east``, and has its last checkpoint."""
+    case.state.tier = "township"
+    case.state.admitted[EAST] = Admission(1, EAST_KEY, "village")
+    case.state.anchors[EAST] = Anchored(2, 8, bytes(32))
+
+
+def checkpoint(size: int, root: bytes = bytes(32), origin: str = EAST, key: str = "east") -> str:
+    return b64(format_note(sign_checkpoint(Checkpoint(origin, size, root), key_of(key))))
+
+
+def retired_before(case: Case) -> None:
+    case.state.admitted.clear()
+
+
+def used_up(case: Case) -> None:
+    case.state.used_proofs[EAST] = {4, 5}
+
+
+def came_back_before(case: Case) -> None:
+    case.state.returned.add(SENT)
 
 
 OF_ONE: tuple[tuple[str, Break], ...] = (("no-genesis", no_log), ("stale", old))
@@ -622,6 +657,82 @@ LADDERS: dict[str, Ladder] = {
         {"figures": figures(VILLAGE.state, parse_period("2026-05") or 0), "period": "2026-05"},
         [("not-allowed", author("m3")), *ALWAYS, ("figures-differ", body(figures={}))],
     ),
+    "transfer_out": (
+        ["clerk", "m1"],
+        {"from": number_of("wang"), "minutes": 10, "to": f"{EAST}#{number_of('li')}"},
+        [
+            ("not-allowed", author("m3")),
+            *ALWAYS,
+            STAFF_ARE_KIN,
+            ("no-account", off_the_log("wang")),
+            ("closed", person("wang", status=CLOSED)),
+            ("suspended", person("wang", status=SUSPENDED)),
+            ("no-balance", person("wang", balance=9)),
+            ("bad-address", body(to=f"{ORIGIN}#{number_of('li')}")),
+        ],
+    ),
+    "transfer_in": (
+        ["node", "clerk"],
+        {"admissions": [], "minutes": 60, "proof": ARRIVED, "to": number_of("wang")},
+        [
+            ("not-allowed", author("m3")),
+            *OF_ONE,
+            STAFF_ARE_KIN,
+            ("no-account", off_the_log("wang")),
+            ("closed", person("wang", status=CLOSED)),
+            ("bad-proof", body(minutes=59)),
+            ("already-used", used_up),
+            ("wrong-target", body(proof=ARRIVED_ELSEWHERE)),
+            ("no-balance", person("wang", balance=INTEGER_MAX)),
+        ],
+    ),
+    "transfer_refuse": (
+        ["node"],
+        {"admissions": [], "proof": ARRIVED, "reason": "no_account"},
+        [
+            ("not-allowed", author("m3")),
+            *OF_ONE,
+            ("bad-proof", body(proof=ARRIVED_ELSEWHERE)),
+            ("already-used", used_up),
+        ],
+    ),
+    "transfer_back": (
+        ["node", "clerk"],
+        {"admissions": [], "index": SENT, "proof": REFUSED},
+        [
+            ("not-allowed", author("m3")),
+            *OF_ONE,
+            STAFF_ARE_KIN,
+            ("bad-proof", body(proof=ARRIVED)),
+            ("already-used", came_back_before),
+            ("no-balance", person("wang", balance=INTEGER_MAX)),
+        ],
+    ),
+    "org_admit": (
+        ["m1", "m2"],
+        {"origin": "west.example/huzhu", "tier": "village", "vkey": vkey_of("west.example/huzhu", "west")},
+        [
+            ("not-allowed", author("clerk")),
+            *ALWAYS,
+            ("already-admitted", body(origin=EAST, vkey=EAST_KEY)),
+            ("wrong-tier", body(tier="county")),
+        ],
+    ),
+    "org_retire": (
+        ["m1", "m2"],
+        {"origin": EAST, "reason": "it has joined another"},
+        [("not-allowed", author("clerk")), *ALWAYS, ("not-admitted", retired_before)],
+    ),
+    "anchor": (
+        ["node"],
+        {"checkpoint": checkpoint(9), "origin": EAST},
+        [
+            ("not-allowed", author("m3")),
+            *OF_ONE,
+            ("not-admitted", retired_before),
+            ("bad-checkpoint", body(checkpoint=checkpoint(7))),
+        ],
+    ),
 }
 
 NEVER_TOGETHER = {
@@ -629,6 +740,7 @@ NEVER_TOGETHER = {
     ("service", "not-funded", "not-yet-redeemable"),  # it is paid by the one or by the other
     ("key_revoke", "no-such-key", "last-member"),  # without its own signature enough others remain
     ("donate", "closed", "suspended"),  # the same account
+    ("transfer_out", "closed", "suspended"),
     *product(["service"], ["needs-second", "no-evidence"], ["coupon-invalid", "coupon-used", "coupon-over"]),
 }
 
@@ -636,8 +748,10 @@ BEFORE: dict[str, Sequence[Break]] = {
     "opening": (lambda case: setattr(case.state, "first_service", None),),
     "institution": (parameters(institution_minutes=60),),
     "dispute": (lambda case: case.state.disputed.clear(), lambda case: case.state.objections.clear()),
+    **dict.fromkeys(("transfer_in", "transfer_refuse", "transfer_back"), (east_is_ours,)),
+    **dict.fromkeys(("org_admit", "org_retire", "anchor"), (east_is_ours,)),
 }
-"""What the village has too much of for a right entry of that kind."""
+"""What the village has too much or too little of for a right entry of that kind."""
 
 
 def judged(kind: str, *breaks: Break) -> str:
@@ -680,3 +794,83 @@ def test_what_a_suspended_account_may() -> None:
     assert judged("grant", person("li", status=SUSPENDED)) == OK
     assert judged("service", person("wang", status=SUSPENDED)) == "suspended"
     assert judged("account_open", person("li", status=SUSPENDED)) == "minor-needs-guardian"
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        made_proof(EAST, "east", refused(made_proof(ORIGIN, "node", OURS, index=SENT + 1))),
+        made_proof(EAST, "east", refused(made_proof("west.example/huzhu", "node", OURS, index=SENT))),
+        made_proof(EAST, "east", refused(made_proof(ORIGIN, "node", sent(f"{EAST}#{number_of('li')}"), index=SENT))),
+        made_proof(EAST, "east", refused(b"no proof")),
+        made_proof(EAST, "east", refused(made_proof(ORIGIN, "node", admitted(EAST, "east"), index=SENT))),
+        made_proof("west.example/huzhu", "west", refused(OUR_PROOF)),
+        made_proof(EAST, "west", refused(OUR_PROOF)),
+    ],
+)
+def test_what_refuses_none_of_ours(proof: bytes) -> None:
+    """Of another entry, of another ledger's, of nothing, of no transfer, by another ledger than ours was sent to."""
+
+    def trusts_west(case: Case) -> None:
+        case.set(trusted_logs=(vkey_of("west.example/huzhu", "west"),))
+
+    assert judged("transfer_back", trusts_west, body(proof=b64(proof))) == "bad-proof"
+
+
+def test_a_liar_who_refuses_twice_is_paid_back_once() -> None:
+    """The other ledger may hold several refusals of the same: none of ours comes back more than once."""
+    again = b64(made_proof(EAST, "east", refused(OUR_PROOF), index=9))
+    assert again != REFUSED
+    assert judged("transfer_back", body(proof=again)) == OK
+    assert judged("transfer_back", body(proof=again), came_back_before) == "already-used"
+
+
+def test_a_proof_is_used_up_by_ledger_and_index() -> None:
+    def others_used(case: Case) -> None:
+        case.state.used_proofs = {"west.example/huzhu": {4}, EAST: {3, 5}}
+
+    for kind in ("transfer_in", "transfer_refuse"):
+        assert judged(kind, others_used) == OK
+        assert judged(kind, others_used, used_up) == "already-used"
+
+
+def test_with_a_ceiling_the_pool_has_to_have_room() -> None:
+    def pool_is_full(case: Case) -> None:
+        case.state.accounts["pool"].balance = INTEGER_MAX
+
+    assert judged("transfer_in", pool_is_full) == OK
+    assert judged("transfer_in", pool_is_full, parameters(balance_max_minutes=1)) == "no-balance"
+
+
+def checkpoint_of_another() -> str:
+    """Of the west, under the name and the key of the east."""
+    text = format_checkpoint_text(Checkpoint("west.example/huzhu", 9, bytes(32)))
+    return b64(format_note(Note(text, (sign_note_ed25519(text, EAST, key_of("east")),))))
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (checkpoint_of_another(), "bad-checkpoint"),
+        (checkpoint(8), OK),
+        (checkpoint(8, root=b"x" * 32), "bad-checkpoint"),
+        (checkpoint(9, root=b"x" * 32), OK),
+        (checkpoint(9, key="west"), "bad-checkpoint"),
+        (checkpoint(9, origin="west.example/huzhu"), "bad-checkpoint"),
+        (b64(b"no note"), "bad-checkpoint"),
+        (b64(b"x" * 32_768), "bad-checkpoint"),
+    ],
+)
+def test_which_checkpoints_may_be_anchored(said: str, outcome: str) -> None:
+    assert judged("anchor", body(checkpoint=said)) == outcome
+
+
+@pytest.mark.parametrize("kind", ["transfer_in", "transfer_refuse"])
+def test_our_own_log_proves_nothing_to_us(kind: str) -> None:
+    """Whoever keeps a log can put there what its rules refuse: nothing comes back in by the way of other ledgers."""
+    own = b64(made_proof(ORIGIN, "node", sent(f"{ORIGIN}#{number_of('wang')}"), index=4))
+
+    def trusts_itself(case: Case) -> None:
+        case.set(trusted_logs=(vkey_of(ORIGIN, "node"),))
+
+    assert judged(kind, trusts_itself, body(proof=own)) == "bad-proof"

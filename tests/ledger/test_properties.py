@@ -8,18 +8,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chain.checkpoint import Checkpoint, sign_checkpoint
 from chain.fields import format_time
 from chain.merkle import leaf_hash, levels_of, path_in
+from chain.note import format_note
 from ledger.cases import LIST, REVOKE, SUSPEND
 from ledger.coupons import book_root
 from ledger.kinds import KINDS as LEDGER_KINDS
-from ledger.numbers import ISSUE, OUTSIDE, POOL, SYSTEM_ACCOUNTS
+from ledger.numbers import BRIDGE, ISSUE, OUTSIDE, POOL, SYSTEM_ACCOUNTS
 from ledger.risk import figures, format_period
 from ledger.roster import STAFF
 from ledger.state import SUSPENDED, State, freeze, month_of
+from tests.ledger.travel import made_proof, refused, sent
 from tests.scenarios.audit import check, sums
 from tests.scenarios.script import ACCOUNT_FIELDS, PRESET, coupon_secrets
-from tests.scenarios.village import FOUNDERS, OK, Plain, Village, b64, digest, key_of, number_of, plain_parameters
+from tests.scenarios.village import (
+    FOUNDERS,
+    OK,
+    ORIGIN,
+    Plain,
+    Village,
+    b64,
+    digest,
+    key_of,
+    number_of,
+    plain_parameters,
+    vkey_of,
+)
 
 PEOPLE: dict[str, Plain] = {
     "wang": {"volunteer": True},
@@ -60,11 +75,21 @@ LIKELY = [
     ("fund_receive", "", "", ""),
     ("fund_spend", "", "", ""),
     ("risk", "", "", ""),
+    ("transfer_out", "wang", "", ""),
+    ("transfer_out", "zhao", "", ""),
+    ("transfer_in", "", "li", ""),
+    ("transfer_in", "", "wang", ""),
+    ("transfer_refuse", "", "li", ""),
+    ("transfer_back", "", "", ""),
+    ("transfer_back", "", "", ""),
+    ("org_admit", "", "", ""),
+    ("anchor", "", "", ""),
 ]
 AIMS = {
     "resolve": "dispute",
     "sanction_lift": "sanction",
     "inspection_done": "inspection",
+    "transfer_back": "transfer_out",
 } | dict.fromkeys(("case_step", "case_close", "sanction", "appeal"), "case_open")
 """What an entry of that kind points to; the others to something that moved."""
 MOVED = ("gift", "service", "service", "fund_receive", "service", "fund_spend")
@@ -85,9 +110,12 @@ RIGHT |= dict.fromkeys(("institution", "fund_open", "fund_receive", "fund_spend"
 RIGHT |= dict.fromkeys(("coupon_issue", "sanction", "sanction_lift"), ("a1", "a2"))
 RIGHT |= dict.fromkeys(("case_open", "case_step"), ("m1",))
 RIGHT |= dict.fromkeys(("assessment", "inspection", "inspection_done"), ("as1",))
+RIGHT |= dict.fromkeys(("transfer_in", "transfer_refuse", "transfer_back", "anchor"), ("node",))
+RIGHT |= dict.fromkeys(("org_admit", "org_retire"), ("m1", "m2"))
 
 OF_ONE = {"gift", "donate", "dispute", "key_revoke", "appeal", "case_open", "case_step"}
 OF_ONE |= {"assessment", "inspection", "inspection_done"}
+OF_ONE |= {"transfer_out", "transfer_in", "transfer_refuse", "transfer_back", "anchor"}
 """What somebody may say alone: about his own, or what moves nothing."""
 
 
@@ -187,8 +215,35 @@ def body_of(step: Step, village: Village) -> Plain:
         "inspection": {"findings": [{"code": "stairs", "due": "2026-04-01", "text": "steep"}], "subject": "point-3"},
         "inspection_done": {"finding": step.pick % 2, "inspection": index},
         "risk": {"figures": figures(village.state, month), "period": format_period(month)},
+        "transfer_out": {"from": one, "minutes": number, "to": f"{EAST}#{other}"},
+        "transfer_in": {"minutes": number, "proof": arrived(step, other), "to": other},
+        "transfer_refuse": {"proof": arrived(step, other), "reason": "no_account"},
+        "transfer_back": {"index": index, "proof": refusal_of(village, index)},
+        "org_admit": {"origin": WEST, "tier": "village", "vkey": vkey_of(WEST, "west")},
+        "org_retire": {"origin": EAST if step.pick else WEST},
+        "anchor": {"checkpoint": checkpoint_of(step.pick), "origin": EAST},
     }
     return PRESET.get(kind, {}) | bodies[kind]
+
+
+EAST, WEST = "east.example/huzhu", "west.example/huzhu"
+
+
+def arrived(step: Step, account: str) -> str:
+    """Proof of hours that come from the ledger in the east, which is there for whoever has its key."""
+    giver = step.what[1] or "wang"
+    entry = sent(f"{ORIGIN}#{account}", step.minutes, giver if giver in PEOPLE else "wang")
+    return b64(made_proof(EAST, "east", entry, index=step.pick))
+
+
+def refusal_of(village: Village, index: int) -> str:
+    """Proof that the east has refused what we sent, if we did."""
+    sent_by_us = made_proof(ORIGIN, "node", village.store.entry(index), index) if index < village.store.size else b"x"
+    return b64(made_proof(EAST, "east", refused(sent_by_us)))
+
+
+def checkpoint_of(size: int) -> str:
+    return b64(format_note(sign_checkpoint(Checkpoint(EAST, size, digest(f"root {size}")), key_of("east"))))
 
 
 SECRETS = coupon_secrets("b1", COUPONS)
@@ -216,8 +271,8 @@ def actors_of(step: Step) -> tuple[str, ...]:
 
 
 def a_village() -> Village:
-    """One where two of the staff have accounts, and everybody a phone."""
-    village = Village()
+    """One where two of the staff have accounts, and everybody a phone; a township, so that it admits others."""
+    village = Village(tier="township")
     limits = {"posting_days": 1, "overdraft_minutes": 40, "institution_minutes": 10}
     assert village.found([*FOUNDERS, "clerk2@wang", "m4@li"], **limits) == OK
     for name, fields in PEOPLE.items():
@@ -227,6 +282,8 @@ def a_village() -> Village:
     link = {"person": number_of("wang"), "relative": number_of("zhao"), "relation": "child"}
     assert village.submit("kin_link", link, ["clerk", "m1"]) == OK
     assert village.submit("key_grant", {"key": b64(key_of("as1").public), "role": "assessor"}, ["a1", "a2"]) == OK
+    east = {"origin": EAST, "tier": "village", "vkey": vkey_of(EAST, "east")}
+    assert village.submit("org_admit", east, ["m1", "m2"]) == OK
     village.seal()
     return village
 
@@ -272,7 +329,7 @@ def take(village: Village, step: Step) -> bool:
     if step.kind not in ("reverse", "resolve"):
         for number, balance in balances(state).items():
             owes_nothing = number in SYSTEM_ACCOUNTS or number.startswith("fund-")
-            if balance < before.get(number, 0) and number not in (ISSUE, OUTSIDE):
+            if balance < before.get(number, 0) and number not in (ISSUE, OUTSIDE, BRIDGE):
                 floor = 0 if owes_nothing else -parameters.overdraft_minutes
                 assert balance >= floor, "nobody owes more than he may but by a reversal"
                 assert number not in suspended or step.kind == "account_close", "the suspended give nothing"
@@ -306,6 +363,7 @@ BEFORE: dict[str, list[tuple[str, str]]] = {
     "fund_receive": [("fund_open", "")],
     "fund_spend": [("fund_open", ""), ("fund_receive", "")],
     "inspection_done": [("inspection", "")],
+    "transfer_back": [("transfer_out", "wang")],
 }
 """What an entry of that kind speaks of."""
 WITH_KIN = {"gift", "kin_unlink", "account_close"}
@@ -336,13 +394,13 @@ def test_after_anything_an_entry_of_each_kind(kind: str) -> None:
 @settings(max_examples=60)
 @given(st.lists(steps, min_size=5, max_size=25), st.integers(0, 200))
 def test_reversing_whatever_moved_gives_every_minute_back(sequence: list[Step], ceiling: int) -> None:
-    """All that can be reversed, in any order of time: what is left is what cannot, closings and nothing else."""
+    """All that can be reversed, in any order of time: what is left is what cannot, closings and transfers."""
     village = Village()
     village.found(balance_max_minutes=ceiling, posting_days=1)
     for name, fields in PEOPLE.items():
         village.open(name, **fields)
     for step in sequence:
-        if step.kind != "account_close":
+        if step.kind != "account_close" and not step.kind.startswith("transfer"):
             take(village, step._replace(parameters={}))
     for index in range(village.store.size):
         outcome = village.submit("reverse", PRESET["reverse"] | {"index": index}, ["m2", "m3"])

@@ -16,6 +16,8 @@ from ledger.roster import Key, Roster
 from ledger.state import (
     FORM,
     Account,
+    Admission,
+    Anchored,
     Case,
     CouponBook,
     Credit,
@@ -36,7 +38,13 @@ SCENARIOS = [pytest.param(scenario, id=f"{stem}: {scenario.title}") for stem, sc
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_thawed_anywhere_a_state_goes_on_as_if_never_frozen(scenario: Scenario) -> None:
-    village = Player(scenario).play()
+    player = Player(scenario)
+    player.play()
+    for village in player.villages.values():
+        thawed_anywhere(village)
+
+
+def thawed_anywhere(village: Village) -> None:
     state = State(origin=village.node.origin)
     for raw in village.store.entries(0, village.store.size):
         state = thaw(freeze(state))
@@ -61,8 +69,8 @@ def test_other_bytes_are_no_state(raw: bytes) -> None:
 
 
 def test_a_state_of_an_older_program_is_counted_anew() -> None:
-    """One that did not count hours by month and provider would be believed to have counted none."""
-    older = freeze(State()).replace(b"huzhu/state/v3\n", b"huzhu/state/v2\n")
+    """One that did not keep used proofs would be believed to have seen none."""
+    older = freeze(State()).replace(b"huzhu/state/v4\n", b"huzhu/state/v3\n")
     assert thaw(FORM + b"\x80") == State()
     for raw in (older, older.partition(b"\n")[2]):
         with pytest.raises(msgspec.DecodeError):
@@ -72,12 +80,13 @@ def test_a_state_of_an_older_program_is_counted_anew() -> None:
 def test_the_form_has_these_fields() -> None:
     """Whoever changes them gives the form another number, and writes it here with them."""
     structs: list[type[msgspec.Struct]] = [
-        State, Account, Month, CouponBook, Case, Measure, Credit, Objection, DayBook, Roster, Key,
+        State, Account, Month, CouponBook, Case, Measure, Credit, Objection, DayBook, Roster, Key, Admission,
+        Anchored,
     ]  # fmt: skip
     named = [f"{struct.__name__}.{name}" for struct in structs for name in struct.__struct_fields__]
     digest = hashlib.sha256("\n".join(named).encode()).hexdigest()
 
-    assert (FORM, digest[:16]) == (b"huzhu/state/v3\n", "2f99acdcfb096e77")
+    assert (FORM, digest[:16]) == (b"huzhu/state/v4\n", "83eac1009109e739")
 
 
 def test_a_frozen_state_that_is_cut_off_is_refused() -> None:

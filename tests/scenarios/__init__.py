@@ -24,6 +24,12 @@ s1,s2``. A label before ``coupon_issue`` names the book, and ``coupon=b1/3`` is 
 findings are ``stairs:2026-04-01`` or ``none``. A ``risk`` line has the figures that the ledger gives, but for those it
 names; ``figures`` says some of them by hand, ``public`` who stands on the public list.
 
+A scenario may have several ledgers: ``ledger east village under town`` begins one, of that tier, with that parent or
+none, and what follows is said there; ``ledger east`` goes back to it. The first is ``village``, without a parent. A
+name stands for the origin ``east.example/huzhu`` and for the key of its node. Proofs are handed over by label:
+``proof=east/t1 admissions=town/a1`` (signed anew under the newest checkpoint of each), ``checkpoint=east/7`` is that of
+7 entries; ``!`` after one makes its signature wrong, ``+`` puts it there twice.
+
 Where nothing else is said genesis comes by itself: clerk, m1 to m3, a1 and a2, threshold 2. ``reopen`` takes the node
 up again from its store. Each scenario ends with the full audit, which must be clean.
 """

@@ -1,6 +1,7 @@
 """What must be true of a ledger at the end of every scenario."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from chain.block import SEAL
 from chain.entry import statement_of
@@ -22,7 +23,7 @@ def check(village: Village) -> None:
     for account in node.state.accounts.values():
         legs = list(node.legs(account.number))
         assert (sum(leg.balance for leg in legs), sum(leg.held for leg in legs)) == (account.balance, account.held)
-    audit(node)
+    audit(node, village.node_keys)
 
 
 def sums(state: State) -> Counter[str]:
@@ -48,10 +49,10 @@ def replayed(node: Node) -> Replay:
     return replay
 
 
-def audit(node: Node) -> None:
+def audit(node: Node, node_keys: Sequence[str]) -> None:
     """The full audit, which must be clean: every entry, submitted again to an empty node, gives the same log."""
     store, clock = MemoryStore(node.origin), [FOUNDED_AT]
-    keys = {key_of(name).id: key_of(name) for name in ("node", "node2", "node3")}
+    keys = {key_of(name).id: key_of(name) for name in node_keys}
     second, in_force = Node(store, None), ""
     for raw in node.store.entries(0, node.store.size):
         entry = CODEC.parse(raw)

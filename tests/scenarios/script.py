@@ -1,5 +1,6 @@
 """Reads scenarios and plays them (the format is in this package's docstring)."""
 
+import base64
 import datetime
 import json
 import re
@@ -10,21 +11,22 @@ from typing import Any
 
 from chain.fields import COUPON_SECRET_BYTES, UTC, Time, format_time
 from chain.merkle import leaf_hash, levels_of, path_in
-from chain.note import ED25519, format_vkey, make_vkey
 from ledger.cases import LIST
 from ledger.coupons import book_root
 from ledger.risk import figures, parse_period
 from tests.scenarios.village import (
     FOUNDERS,
     OK,
+    ORIGIN,
     Plain,
     Village,
     b64,
     digest,
-    genesis_body,
     key_of,
     number_of,
+    origin_of,
     plain_parameters,
+    vkey_of,
 )
 
 FOLDER = Path(__file__).parent
@@ -63,6 +65,13 @@ FIELDS = {
     "inspection": "subject findings",
     "inspection_done": "inspection finding",
     "risk": "period",
+    "transfer_out": "from to minutes",
+    "transfer_in": "to minutes",
+    "transfer_refuse": "reason",
+    "transfer_back": "index",
+    "org_admit": "origin tier",
+    "org_retire": "origin",
+    "anchor": "origin",
 }
 """The main fields of each kind, in the order in which a line gives them."""
 
@@ -88,6 +97,10 @@ PRESET: dict[str, Plain] = {
     "fund_spend": {"payee": "the grocer", "voucher": SHEET_HASH},
     "assessment": {"report": SHEET_HASH, "scores": {"care": 90}},
     "inspection_done": {"note": "it was mended"},
+    "transfer_in": {"admissions": []},
+    "transfer_refuse": {"admissions": []},
+    "transfer_back": {"admissions": []},
+    "org_retire": {"reason": "it has joined another"},
 }
 """What a line need not say."""
 
@@ -99,7 +112,9 @@ WORDS: dict[str, tuple[str, Any]] = {
 
 ACCOUNT_FIELDS = {"account", "guardian", "provider", "recipient", "from", "to", "party", "person", "relative"}
 INDEX_FIELDS = {"index", "case", "sanction", "inspection", "book"}
-NO_FINDINGS = "none"
+NO_FINDINGS = NO_ADMISSIONS = "none"
+MANGLED, COSIGNED = "!", "+"
+"""After a proof or checkpoint: its signature is wrong; it has two."""
 RELATIVE_TIME = re.compile(r"([+-]\d+)([smhd])")
 ABSOLUTE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 DATED = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?)\s+(.*)")
@@ -155,7 +170,7 @@ def outcomes_of(scenario: Scenario) -> Iterator[tuple[str, str]]:
 
 
 def play(text: str) -> Village:
-    """Play a text that holds one scenario."""
+    """Play a text that holds one scenario; answers its last ledger."""
     (scenario,) = parse_scenarios(text)
     return Player(scenario).play()
 
@@ -166,11 +181,14 @@ class Player:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.village = Village()
+        self.villages: dict[str, Village] = {self.village.origin: self.village}
+        """All ledgers by origin; lines speak of ``village``."""
         self.parameters: Plain = {}
         self.books: dict[str, int] = {}
         """How many coupons the book of that label has, whoever printed it."""
         self.steps: dict[str, Callable[[list[str]], object]] = {
             "given": self._given,
+            "ledger": self._ledger,
             "people": self._people,
             "balance": self._balance,
             "status": self._status,
@@ -203,6 +221,27 @@ class Player:
     def _given(self, words: list[str]) -> None:
         pairs = (word.split("=", 1) for word in words)
         self.parameters |= {name: self._value(name, value) for name, value in pairs}
+
+    def _ledger(self, words: list[str]) -> None:
+        """``ledger east village under town`` begins another ledger; ``ledger east`` goes on with it."""
+        origin = origin_of(words[0])
+        if len(words) > 1:
+            parent = self.villages[origin_of(words[3])] if len(words) > 2 else None
+            self.villages[origin] = Village(origin, node_key=self._node_key(origin), tier=words[1], parent=parent)
+            self.parameters = {}
+        latest = max(village.now for village in self.villages.values())
+        self.village = self.villages[origin]
+        self.village.now = latest
+
+    def _node_key(self, origin: str) -> str:
+        """The name of the key with which the node of a ledger begins: ``town``, and of the first one ``node``."""
+        return "node" if origin == ORIGIN else origin.split(".")[0]
+
+    def _vkey(self, text: str) -> str:
+        """The verifier key of an origin, or that of ``origin@key``."""
+        origin, _, key = text.partition("@")
+        village = self.villages.get(origin)
+        return vkey_of(origin, key or (village.node_key if village else self._node_key(origin)))
 
     def _found(self) -> None:
         if not self.village.store.size:
@@ -256,6 +295,10 @@ class Player:
             body.setdefault("end", format_time(self.village.now))
             start = parse_time(body["end"][:-1], self.village.now) - datetime.timedelta(minutes=body["minutes"])
             body.setdefault("start", format_time(start))
+        if kind == "org_admit":
+            body.setdefault("vkey", self._vkey(body["origin"]))
+        if kind == "anchor" and "checkpoint" not in body:
+            body["checkpoint"] = self.villages[body["origin"]].checkpoint()
         if kind == "coupon_issue":
             self.books[label] = body["count"]
             body.setdefault("root", b64(book_root(coupon_secrets(label, body["count"]))))
@@ -283,7 +326,7 @@ class Player:
 
     def _genesis(self, words: list[str]) -> Plain:
         founders = [word for word in words if "=" not in word]
-        body = genesis_body(self.village.node_key, founders or FOUNDERS, 2, self.parameters)
+        body = self.village.genesis_body(founders or FOUNDERS, 2, self.parameters)
         self._override(body, [word for word in words if "=" in word])
         return body
 
@@ -336,7 +379,14 @@ class Player:
         if text[0] in "[{":
             return json.loads(text)
         if name in ACCOUNT_FIELDS:
-            return number_of(text)
+            origin, mark, account = text.rpartition("#")
+            return origin + mark + (number_of(account) if account else "")
+        if name in ("proof", "checkpoint"):
+            return self._signed(name, text)
+        if name == "admissions":
+            return [] if text == NO_ADMISSIONS else [self._signed("proof", each) for each in text.split(",")]
+        if name == "trusted_logs":
+            return [self._vkey(each) for each in text.split(",")]
         if name in INDEX_FIELDS and not text.isdigit():
             return self.village.labels[text]
         if name == "entries":
@@ -347,11 +397,24 @@ class Player:
             return b64(key_of(text).public)
         if name == "key_id":
             return key_of(text).id
-        if name == "parent_vkey" and "/" in text:
-            return format_vkey(make_vkey(text, ED25519, key_of("town").public))
+        if name in ("vkey", "parent_vkey") and "/" in text:
+            return self._vkey(text)
         if RELATIVE_TIME.fullmatch(text) or ABSOLUTE_TIME.fullmatch(text):
             return format_time(parse_time(text, self.village.now))
         return int(text) if re.fullmatch(r"-?\d+", text) else text
+
+    def _signed(self, name: str, text: str) -> str:
+        """``east/t1`` proves that label's entry; of checkpoints ``east`` is the newest, ``east/7`` that of 7."""
+        mark = text[-1] if text[-1] in MANGLED + COSIGNED else ""
+        ledger, _, said = text.removesuffix(mark).partition("/")
+        village = self.villages[origin_of(ledger)]
+        if name == "proof":
+            raw = base64.b64decode(village.proof(int(said) if said.isdigit() else village.labels[said]))
+        else:
+            raw = base64.b64decode(village.checkpoint(int(said) if said else None))
+        if mark == MANGLED:
+            raw = raw[:-9] + (b"A" if raw[-9:-8] != b"A" else b"B") + raw[-8:]
+        return b64(raw + raw.splitlines(keepends=True)[-1] if mark == COSIGNED else raw)
 
     def _balance(self, words: list[str]) -> None:
         name, balance, *held = words

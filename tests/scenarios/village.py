@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from chain.canonical import format_canonical
+from chain.checkpoint import strip_cosignatures
 from chain.fields import UTC, Time, format_time
 from chain.keys import SigningKey
+from chain.note import ED25519, format_vkey, make_vkey, parse_vkey
+from chain.receipt import format_entry_receipt, parse_entry_receipt, without_cosignatures
 from chain.sheet import sign_sheet
 from ledger.numbers import SYSTEM_ACCOUNTS, account_number
 from ledger.parameters import DEFAULTS, Parameters, format_parameters
@@ -57,16 +60,38 @@ def role_of(name: str) -> str:
     return {"m": "member", "a": "authority"}.get(name[0], "clerk")
 
 
-class Village:
-    """One node over a ``MemoryStore``. ``now`` is its clock; ``origin`` its ledger's name."""
+def origin_of(name: str) -> str:
+    """The ledger of that name; an origin stands for itself."""
+    return name if "/" in name else f"{name}.example/huzhu"
 
-    def __init__(self, *, node_key: str = "node") -> None:
+
+def vkey_of(origin: str, key: str) -> str:
+    """The verifier key of a ledger whose node has the key of that name."""
+    return format_vkey(make_vkey(origin, ED25519, key_of(key).public))
+
+
+class Village:
+    """One node over a ``MemoryStore``: of a village, or of a tier above it. ``now`` is its clock.
+
+    ``parent`` is another ledger, whose key genesis names.
+    """
+
+    def __init__(
+        self, origin: str = ORIGIN, *, node_key: str = "node", tier: str = "village", parent: "Village | None" = None
+    ) -> None:
+        self.origin, self.tier, self.parent = origin, tier, parent
         self.now = FOUNDED_AT
-        self.store = MemoryStore(ORIGIN)
+        self.store = MemoryStore(origin)
         self.node_key = node_key
+        self.node_keys = [node_key]
         self.last_index = -1
         self.labels: dict[str, int] = {}
         self.reopen()
+
+    @property
+    def vkey(self) -> str:
+        """The node's verifier key in force."""
+        return vkey_of(self.origin, self.node_key)
 
     @property
     def state(self) -> State:
@@ -101,6 +126,7 @@ class Village:
         self.last_index = result.index
         if kind == "node_rotate":
             self.node_key = next(name for name in actors[1:] if b64(key_of(name).public) == body["key"])
+            self.node_keys.append(self.node_key)
             self.reopen()
         return OK
 
@@ -109,7 +135,22 @@ class Village:
 
     def found(self, founders: Sequence[str] = FOUNDERS, threshold: int = 2, **parameters: Any) -> str:
         """Write genesis."""
-        return self.submit("genesis", genesis_body(self.node_key, founders, threshold, parameters), [self.node_key])
+        return self.submit("genesis", self.genesis_body(founders, threshold, parameters), [self.node_key])
+
+    def genesis_body(self, founders: Sequence[str], threshold: int, parameters: Plain) -> Plain:
+        """The body of its genesis."""
+        body = genesis_body(self.node_key, founders, threshold, parameters)
+        body |= {"origin": self.origin, "tier": self.tier}
+        return body if self.parent is None else body | {"parent": self.parent.origin, "parent_vkey": self.parent.vkey}
+
+    def proof(self, index: int) -> str:
+        """The proof that an entry is on this ledger, from its newest checkpoint, as a body has it."""
+        receipt = parse_entry_receipt(self.node.receipt(index))
+        return b64(format_entry_receipt(without_cosignatures(receipt, parse_vkey(self.vkey))))
+
+    def checkpoint(self, size: int | None = None) -> str:
+        """The checkpoint of that size, or the newest one, as a body has it."""
+        return b64(strip_cosignatures(self.node.checkpoint(size), parse_vkey(self.vkey)))
 
     def open(self, name: str, *, actors: Sequence[str] = ("clerk", "m1"), **fields: Any) -> str:
         """Open an account; ``funded`` brings the authorities along, or all members where there are none."""

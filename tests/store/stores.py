@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from store.hashes import HashTiles
-from store.log import Leg, LogStore, MemoryStore, StoreError
+from store.log import AccountRow, Leg, LogStore, MemoryStore, StoreError
 from store.sqlite import SqliteStore
 from tests.store.village import ORIGIN
 
@@ -119,6 +119,30 @@ class FailingStore:
     def snapshot(self) -> tuple[int, bytes, bytes] | None:
         kept: tuple[int, bytes, bytes] | None = self._pass("snapshot", self._inner.snapshot)
         return kept
+
+    def accounts(self) -> list[AccountRow]:
+        rows: list[AccountRow] = self._pass("accounts", self._inner.accounts)
+        return rows
+
+    def put_accounts(self, rows: Sequence[AccountRow]) -> None:
+        self._pass("put_accounts", lambda: self._inner.put_accounts(rows))
+
+    def clear_accounts(self) -> None:
+        self._pass("clear_accounts", self._inner.clear_accounts)
+
+    def answer(self, digest: bytes) -> bytes | None:
+        raw: bytes | None = self._pass("answer", lambda: self._inner.answer(digest))
+        return raw
+
+    def put_answer(self, digest: bytes, at_seconds: int, raw: bytes) -> None:
+        self._pass("put_answer", lambda: self._inner.put_answer(digest, at_seconds, raw))
+
+    def drop_answers(self, before_seconds: int) -> None:
+        self._pass("drop_answers", lambda: self._inner.drop_answers(before_seconds))
+
+    def refresh(self) -> bool:
+        found: bool = self._pass("refresh", self._inner.refresh)
+        return found
 
     def commit(self) -> None:
         self._pass("commit", self._inner.commit)

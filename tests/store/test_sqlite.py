@@ -53,8 +53,8 @@ def execute(path: Path, *statements: str) -> None:
 
 
 def without_snapshot(held: tuple[object, ...]) -> tuple[object, ...]:
-    """``contents`` but for the cache of the state, of which each process has its own idea."""
-    return held[:5] + held[6:]
+    """``contents`` but for what each process has its own idea of, the state; and accounts, which are those of now."""
+    return held[:5] + held[6:7] + held[8:]
 
 
 def reopened(path: Path) -> Node:

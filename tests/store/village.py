@@ -1,5 +1,6 @@
 """A small village to keep in a store: people with fixed keys, a clock that is turned by hand, and days of records."""
 
+import dataclasses
 import datetime
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -157,6 +158,7 @@ def contents(store: LogStore) -> tuple[object, ...]:
         store.last_checkpoint(),
         store.snapshot(),
         [list(store.legs(account)) for account in accounts],
+        store.accounts(),
         store.hashes.size,
         store.hashes.frontier().nodes(),
     )
@@ -182,6 +184,9 @@ def assert_whole(node: Node) -> None:
         legs = list(store.legs(account.account))
         assert sum(leg.balance for leg in legs) == account.balance, account
         assert sum(leg.held for leg in legs) == account.held, account
+    assert [(row.number, row.balance, row.held, row.status, row.unit) for row in store.accounts()] == [
+        dataclasses.astuple(balance) for balance in node.balances()
+    ]
     report = audited(store)
     assert report.is_sound, report.findings
 

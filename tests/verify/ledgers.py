@@ -167,8 +167,9 @@ class GapSource(MemorySource):
         super().__init__(ledger.origin, list(ledger.entries), list(ledger.checkpoints))
         self._indexes = indexes
 
-    def rows(self) -> Iterator[tuple[int, bytes | None]]:
-        return zip(self._indexes, self._entries, strict=True)
+    def rows(self, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
+        rows = zip(self._indexes, self._entries, strict=True)
+        return (row for row in rows if row[0] >= start)
 
 
 def policy(

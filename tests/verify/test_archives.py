@@ -367,6 +367,22 @@ def test_fifty_megabytes_in_one_value_are_not_loaded(
     assert expected in answer, answer
 
 
+@pytest.mark.parametrize("column", ["bytes", "idx", "log"])
+def test_where_nobody_looks_through_the_file_sqlite_gets_little_memory(
+    archive: Path, original: Path, column: str
+) -> None:
+    """As an audit that goes on does, which reads the end of a file alone."""
+    altered(archive, "UPDATE entry SET column=zeroblob(200000000) WHERE idx=16".replace("column", column))
+    child = CHILD.replace("open_archive(path)", "open_archive(path, looks_through=False)").replace("24 *", "96 *")
+    ran = subprocess.run(
+        [sys.executable, "-c", child, original, archive], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    answer = json.loads(ran.stdout)
+    named = [["entry.too-large", 16], ["log.truncated", 16]]
+    assert "cannot be read as an archive" in answer or any(finding in answer for finding in named), answer
+
+
 # Media and other writers
 
 

@@ -10,11 +10,18 @@ import click
 import pytest
 
 from cli import main
+from tests.web import tiers
 from tests.web.desk import ANNE, BEN, DORA, Desk, run
+from tests.web.forking import fork_file
+from tests.web.service.running import running
 from web.command import Command, Translated
+from web.sheetfile import format_sheet
 
 OLD_BOOKS = Path(__file__).resolve().parent.parent / "data" / "oldbooks"
 SAMPLE_KEY = "0123456789abcdef"
+ASKED = "https://county.example"
+ASKING = ("balances", "ledgers", "supply-demand")
+"""Commands that ask a node: that of the desk, in place of the example's."""
 SERVICE = 17
 """Where the examples expect a service."""
 
@@ -24,6 +31,7 @@ SUSPENDED = ("sanction", "impose", ANNE, "suspend", "--case", str(SERVICE + 1))
 FUND = ("fund", "open", "meals", "--purpose", "meals", "--title", "x")
 MONEY = ("fund", "receive", "meals", "100", "--source", "society", "--voucher", "voucher.jpg")
 BOOK = ("coupon", "issue", ANNE, "--minutes-max", "60", "-o", "book.html")
+USER = ("user", "add", "wang", "--role", "clerk", "--no-password")
 BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
     **dict.fromkeys(("case step", "case close", "case appeal", "case show"), (CASE,)),
     "sanction impose": (CASE, UPHELD),
@@ -32,6 +40,9 @@ BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
     "fund spend": (FUND, MONEY),
     **dict.fromkeys(("coupon check", "coupon restore"), (BOOK,)),
     "inspection done": (("inspection", "add", "x", "--finding", "fire:2026-12-01:x"),),
+    **dict.fromkeys(("user password", "user disable", "user enable", "user remove", "token new"), (USER,)),
+    "token revoke": (USER, ("token", "new", "wang")),
+    "witness show": (("witness", "new", "--name", "witness.county.example"),),
     "institution certify": (("params", "set", "institution_minutes=1"),),
 }
 """What some examples build on; the first of it stands behind the service."""
@@ -83,8 +94,14 @@ def test_every_command_has_an_example() -> None:
 def test_example(name: str, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(desk.folder)
     prepare(desk, name)
-    words = shlex.split(EXAMPLES[name].replace(SAMPLE_KEY, sample_key(desk, name)))[1:]
-    run(*words, stdin=printed_coupon() if name == "coupon check" else None)
+    if name == "serve":  # it would not end
+        monkeypatch.setattr("web.service.run.run", lambda *_words: True)
+    example = EXAMPLES[name].replace(SAMPLE_KEY, sample_key(desk, name))
+    if name in ASKING:
+        with running(desk.home, {}) as service:
+            run(*shlex.split(example.replace(ASKED, service.url))[1:])
+        return
+    run(*shlex.split(example)[1:], stdin=printed_coupon() if name == "coupon check" else None)
 
 
 def printed_coupon() -> str:
@@ -100,6 +117,9 @@ def prepare(desk: Desk, name: str) -> None:
         monkey_home = desk.folder / "old-home"
         desk.home.rename(monkey_home)
         return
+    if name.startswith(("org ", "transfer fetch", "params hand-down", "mirror ", "receive")):
+        prepare_tiers(desk, name)
+        return
     if name == "join":
         for village in ("liuduhe", "xizhuang"):
             run("init", "--home", village, "--origin", f"{village}.example/huzhu")
@@ -113,14 +133,36 @@ def prepare(desk: Desk, name: str) -> None:
         for sample, file in (("", "transfers"), (".accounts", "accounts"), (".map", "map")):
             shutil.copy(OLD_BOOKS / f"komunitin{sample}.csv", f"{file}.csv")
         return
+    if name in ASKING:
+        desk("user", "add", "chen", "--role", "supervisor", "--no-password")
+        desk.file("token", str(desk.json("token", "new", "chen", "--scope", "read")["token"]))
+        desk("seal")
+        return
     desk.sheet({}, name="2025-11.csv")
     for file in ("sheet.jpg", "book.pdf", "voucher.jpg", "report.pdf"):
         desk.file(file, "scanned")
+    desk.file("password.txt", "five yellow persimmons\n")
+    if name == "submit":
+        desk.file("params.sheet.json", format_sheet(tiers.params_sheet(desk)))
     if name in ("record", "opening", "grant"):
         desk("person", "update", ANNE, "--funded", "key_elder")
         desk("person", "update", BEN, "--elder")
     if name not in ("opening", "kin link"):
         furnish(desk, name)
+
+
+def prepare_tiers(desk: Desk, name: str) -> None:
+    """A township, and below it what the example is about."""
+    if name == "transfer fetch":
+        desk("export", "--archive", "township.db")
+        return
+    tiers.township(desk)
+    if name in ("params hand-down", "mirror release", "mirror export"):
+        tiers.mirror(desk, tiers.village(desk))
+    elif name == "receive":
+        tiers.village(desk)("export", "--archive", "xizhuang.db")
+    elif name != "org admit":
+        tiers.admit_sample(desk)
 
 
 def furnish(desk: Desk, name: str) -> None:
@@ -153,6 +195,8 @@ def furnish(desk: Desk, name: str) -> None:
     Path("member.pem").write_bytes(member.read_bytes())
     if name == "checkpoint":
         Path("checkpoint").unlink()
+    if name == "check-fork":
+        desk.file("village.fork", fork_file(desk))
 
 
 def sample_key(desk: Desk, name: str) -> str:

@@ -23,6 +23,8 @@ RULES = (
     "signing",
     "replay",
     "parameters",
+    "tiers",
+    "transfers",
     "coupons",
     "quality",
     "cases",

@@ -9,11 +9,15 @@ from typing import Any, cast
 
 import pytest
 
+from chain.checkpoint import Checkpoint, sign_checkpoint
 from chain.keys import key_id
+from chain.note import format_note
 from ledger import bodies
 from ledger.kinds import KINDS
 from ledger.parameters import CATEGORIES
 from ledger.roster import NODE
+from tests.ledger.travel import made_proof, sent
+from tests.scenarios.village import key_of, number_of, vkey_of
 from tests.web.desk import ANNE, BEN, CLARA, DORA, ORIGIN, Desk, run
 from tests.web.test_commands import village  # noqa: F401 - a fixture
 from web import i18n, telling, text
@@ -44,6 +48,8 @@ NIGHT = bodies.Service(
     recipient=DORA,
     start=MORNING + 14 * HOURS,
 )
+ARRIVED = made_proof("west.example/huzhu", "west", sent(f"east.example/huzhu#{BEN}"), index=7)
+ANCHORED = format_note(sign_checkpoint(Checkpoint("east.example/huzhu", 9, HASH), key_of("east")))
 
 TOLD: list[tuple[Any, list[str], str]] = [
     (
@@ -181,6 +187,40 @@ TOLD: list[tuple[Any, list[str], str]] = [
         ],
         "1960–1964 年出生的人",
     ),
+    (
+        bodies.TransferOut(giver=ANNE, minutes=60, to=f"east.example/huzhu#{BEN}"),
+        [f"{ANNE} → east.example/huzhu#{BEN}: 1 h (60 min)"],
+        "1 小时",
+    ),
+    (
+        bodies.TransferIn(admissions=(), minutes=60, proof=ARRIVED, to=BEN),
+        [f"west.example/huzhu#{number_of('wang')} → {BEN}: 1 h (60 min)"],
+        "1 小时",
+    ),
+    (bodies.TransferIn(admissions=(), minutes=60, proof=b"x", to=BEN), [f"— → {BEN}: 1 h (60 min)"], "1 小时"),
+    (
+        bodies.TransferRefuse(admissions=(), proof=ARRIVED, reason="closed"),
+        [f"west.example/huzhu#{number_of('wang')} → east.example/huzhu#{BEN}: 1 h (60 min)", "reason: closed"],
+        "原因：closed",
+    ),
+    (bodies.TransferRefuse(admissions=(), proof=b"x", reason="closed"), ["reason: closed"], "原因：closed"),
+    (
+        bodies.TransferBack(admissions=(), index=7, proof=ARRIVED),
+        ["the hours that entry 7 sent are back"],
+        "第 7 条转出的时间已退回",
+    ),
+    (
+        bodies.OrgAdmit(origin="east.example/huzhu", tier="village", vkey=vkey_of("east.example/huzhu", "east")),
+        ["east.example/huzhu: village", vkey_of("east.example/huzhu", "east")],
+        "村",
+    ),
+    (bodies.OrgRetire(origin="east.example/huzhu", reason="x"), ["east.example/huzhu", "reason: x"], "原因：x"),
+    (
+        bodies.Anchor(checkpoint=ANCHORED, origin="east.example/huzhu"),
+        ["east.example/huzhu: 9 entries"],
+        "9 条",
+    ),
+    (bodies.Anchor(checkpoint=b"x", origin="east.example/huzhu"), ["east.example/huzhu"], "east"),
 ]
 
 

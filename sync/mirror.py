@@ -1,0 +1,569 @@
+"""Mirrors the ledgers below a node: fetches what is new, believes nothing of it, and keeps what proves to be theirs.
+
+    mirror = Mirror(store, own_origin, admitted, keep_evidence, free_bytes)
+    results = mirror.pull("village.example/huzhu", site)     # a child, and what its site serves of the ledgers below
+    results = mirror.receive(ledgers)                        # the same from an archive on a stick
+
+A ledger belongs to us where our log admits it, or the log of one that belongs to us does; the admission names its key.
+Of each, in this order:
+
+1. the checkpoint: of that origin, signed by that key, or by one that the log itself has made its node's;
+2. against what we keep: the same tree, or one that begins with ours. Another tree of that size is a *fork*, a smaller
+   one a *rollback*: nothing more is taken until a person says so, and both signed notes are kept as evidence;
+3. the entries in steps, every file authenticated against the checkpoint's root before it is used (``TileReader``).
+   Each step is one transaction: after a break the next round goes on from there;
+4. when all of them are here they are audited, from where the last audit ended, and begin to count: one transaction.
+
+One ledger's failure is a result, and no other's. Only our own disk's failure (the store's error) ends the round.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from gettext import gettext as _
+from hashlib import sha256
+from typing import NoReturn
+
+from chain.checkpoint import CHECKPOINT_MAX_BYTES, Checkpoint, open_checkpoint
+from chain.errors import NoteError, ProofError
+from chain.fork import Fork, format_fork
+from chain.limits import CHECKPOINT_MAX_SIGNATURES
+from chain.merkle import ReadNode, leaf_hash, prove_prefix, tree_root
+from chain.note import ED25519, Note, VerifierKey, add_signatures, format_note, make_vkey, parse_vkey, verify_signature
+from chain.policy import NO_QUORUM, Policy
+from chain.tile import TILE_WIDTH, TileReader, bundles_of
+from ledger.roster import NODE
+from ledger.signing import Claim
+from ledger.state import State
+from sync.fetch import FetchError, Site
+from sync.kept import (
+    BAD_CHECKPOINT,
+    BAD_FILES,
+    BAD_KEY,
+    CLAIMED_TWICE,
+    DISK_LOW,
+    FINDINGS,
+    FORKED,
+    FULL,
+    HELD,
+    LIES,
+    MORE,
+    NEW,
+    OLDER,
+    ROLLED_BACK,
+    SAME,
+    TOO_LARGE,
+    UNADMITTED,
+    UNREACHABLE,
+    Bounds,
+    KeepEvidence,
+    Legs,
+    MirrorLog,
+    MirrorStore,
+    Pulled,
+    Transfer,
+    Workers,
+    no_workers,
+    transfer_of,
+)
+from sync.offers import AHEAD_BUNDLES, CHECKPOINT, Ahead, Fetch, archive_offers, site_offers
+from verify.audit import LedgerAudit, Trust, thaw_audit
+from verify.frozen import AuditStateError
+from verify.source import Source, SourceError
+from verify.summary import ServiceCounts, summary_of
+
+
+class _LieError(Exception):
+    """What was offered cannot be what its signer says: an alarm, with evidence."""
+
+    def __init__(self, code: str, detail: str, evidence: bytes) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.evidence = evidence
+
+
+class _HeldError(Exception):
+    """It forked or was rolled back, and is held from now on; the alarm was raised, perhaps as a new one."""
+
+    def __init__(self, state: str, detail: str, *, is_new_alarm: bool) -> None:
+        super().__init__(detail)
+        self.state = state
+        self.is_new_alarm = is_new_alarm
+
+
+class _StopError(Exception):
+    """We take no more of it now, for a reason of our own: an alarm."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+UNKNOWN_ENTRIES_MAX = 262_144
+"""In so many new entries a log may bring in the key that has signed for them, and they are taken to see whether."""
+LEGS_AT_ONCE = 16_384
+"""So many are written down together."""
+Taken = tuple[str, str, bool]
+"""Outcome of one ledger, what there is to say, and whether a new alarm was raised."""
+TRANSFER_KINDS = ("transfer_out", "transfer_in", "transfer_refuse", "transfer_back")
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """A checkpoint as it was offered, with the files behind it. ``is_own``: by the site of that ledger itself."""
+
+    raw: bytes
+    checkpoint: Checkpoint
+    note: Note
+    fetch: Fetch
+    is_own: bool
+
+
+class Mirror:
+    """One round of mirroring, for the node of ``origin``, whose log admits ``admitted``: key and tier by origin."""
+
+    def __init__(
+        self,
+        store: MirrorStore,
+        origin: str,
+        admitted: Mapping[str, tuple[str, str]],
+        keep_evidence: KeepEvidence,
+        free_bytes: Callable[[], int],
+        bounds: Bounds | None = None,
+        workers: Workers = no_workers,
+        jobs: int = 1,
+    ) -> None:
+        """``workers`` gives the processes, of which there are ``jobs``, that help to audit so many new entries."""
+        self._store = store
+        self._origin = origin
+        self._admitted = admitted
+        self._keep_evidence = keep_evidence
+        self._free_bytes = free_bytes
+        self._bounds = bounds or Bounds()
+        self._workers = workers
+        self._jobs = jobs
+
+    def pull(self, child: str, site: Site) -> list[Pulled]:
+        """Take what is new from a child's site: its own ledger, and those below it that it serves."""
+        if child not in self._admitted:
+            return [self._unadmitted(child)]
+        vkey, tier = self._admitted[child]
+        log = self._store.admit(child, self._origin, tier, vkey)
+        try:
+            offers = site_offers(site)
+            if child not in offers:
+                raise FetchError(_("{url} does not serve {origin}").format(url=site.url, origin=child))
+        except FetchError as error:
+            log.trouble(str(error))
+            self._store.commit()
+            return [Pulled(child, UNREACHABLE, 0, log.size, str(error))]
+        with _fetchers() as executor:
+            return list(self._walk([child], offers, executor, own=child))
+
+    def receive(self, ledgers: Sequence[Source]) -> list[Pulled]:
+        """Take what is new from an archive, of all ledgers in it that belong to us."""
+        offers = archive_offers(ledgers)
+        results = list(self._walk(self._admitted, offers, None, own=None))
+        known = {result.origin for result in results}
+        results += [self._unadmitted(origin) for origin in offers if origin not in known]
+        return results
+
+    # From ledger to ledger
+
+    def _walk(
+        self, first: Iterable[str], offers: Mapping[str, Fetch], executor: Executor | None, own: str | None
+    ) -> Iterator[Pulled]:
+        """Down from ``first``, as admissions lead, through all that is offered."""
+        waiting = deque((origin, self._origin, *self._admitted[origin]) for origin in first)
+        done = set()
+        while waiting:
+            origin, parent, vkey, tier = waiting.popleft()
+            if origin in done:
+                continue
+            done.add(origin)
+            twice = self._claimed_twice(origin, parent)
+            if twice is not None:
+                yield twice
+                continue
+            if origin in offers:
+                log = self._store.admit(origin, parent, tier, vkey)
+                yield self._take_safely(log, offers[origin], executor, is_own=origin == own)
+            waiting.extend((below, origin, *admitted) for below, admitted in self._store.admissions(origin).items())
+
+    def _claimed_twice(self, origin: str, parent: str) -> Pulled | None:
+        """A ledger has one parent: whoever admits one that belongs to another, or ourselves, is named."""
+        known = self._store.parent(origin)
+        if parent == self._origin:
+            return None
+        by_us = origin == self._origin or origin in self._admitted
+        by_other = known not in (None, parent) and origin in self._store.admissions(known or "")
+        if not by_us and not by_other:
+            return None
+        detail = _("{parent} admits {origin}, which belongs to {other}: ask both which is right")
+        other = self._origin if by_us else known
+        text = detail.format(parent=parent, origin=origin, other=other)
+        return Pulled(origin, LIES, 0, 0, text, self._alarm(parent, CLAIMED_TWICE, text))
+
+    def _unadmitted(self, origin: str) -> Pulled:
+        text = _("{origin} belongs to no ledger here: admit it with `huzhu org admit`, or have its parent do so")
+        return Pulled(origin, UNADMITTED, 0, 0, text.format(origin=origin))
+
+    def _take_safely(self, log: MirrorLog, fetch: Fetch, executor: Executor | None, *, is_own: bool) -> Pulled:
+        """One ledger, whatever comes of it; what cannot be had is its trouble, what is false an alarm."""
+        before, is_new = log.staged, False
+        try:
+            outcome, detail, is_new = self._take(log, fetch, executor, is_own=is_own)
+        except _HeldError as held:
+            outcome, detail, is_new = held.state, str(held), held.is_new_alarm
+        except _LieError as lie:
+            self._store.rollback()
+            log.load()
+            is_new = self._alarm(log.origin, lie.code, str(lie), lie.evidence)
+            outcome, detail = LIES, str(lie)
+        except _StopError as stop:
+            is_new = self._alarm(log.origin, stop.code, str(stop))
+            outcome, detail = FULL, str(stop)
+        except (FetchError, FileNotFoundError, SourceError) as error:
+            self._store.rollback()
+            log.load()
+            text = _("{file} is not there") if isinstance(error, FileNotFoundError) else "{file}"
+            outcome, detail = UNREACHABLE, text.format(file=error)
+        if outcome in (NEW, SAME, OLDER, MORE):
+            log.pulled(int(time.time()))
+        else:
+            log.trouble(detail)
+        self._store.commit()
+        return Pulled(log.origin, outcome, log.staged - before, log.size, detail, is_new)
+
+    def _alarm(self, origin: str, code: str, detail: str, evidence: bytes = b"") -> bool:
+        def keep() -> str:
+            if not evidence:
+                return ""
+            kind = "fork" if code in (FORKED, ROLLED_BACK) else "checkpoint"
+            name = f"{origin.replace('/', '_')}.{code}.{sha256(evidence).hexdigest()[:16]}.{kind}"
+            return self._keep_evidence(name, evidence)
+
+        return self._store.alarm(origin, code, detail, keep, int(time.time()))
+
+    # One ledger
+
+    def _take(self, log: MirrorLog, fetch: Fetch, executor: Executor | None, *, is_own: bool) -> Taken:
+        """What became of it."""
+        if log.state == FORKED:
+            text = _("nothing is taken from it since it forked: see `huzhu alarms`, and what it rests on")
+            return HELD, text, False
+        offered = _open(log, fetch, is_own=is_own)
+        is_signed = _is_signed(offered.note, [parse_vkey(log.vkey)])
+        if not is_signed:
+            is_signed = _is_signed(offered.note, self._own_keys(log))
+        newest = _newest(log, fetch)
+        if not is_signed and not 0 < offered.checkpoint.size - log.size <= UNKNOWN_ENTRIES_MAX:
+            raise _foreign(offered)
+        if newest is not None and is_signed and newest.checkpoint != offered.checkpoint:
+            older = self._compare(log, newest, offered)
+            if older:
+                return OLDER, older, False
+        if log.state == ROLLED_BACK:
+            text = _("nothing is taken from it since it was rolled back: see `huzhu mirror release --help`")
+            return HELD, text, False
+        if log.note() is not None and log.size == offered.checkpoint.size:
+            self._keep_lines(log, offered)
+            return SAME, "", False
+        return self._follow(log, offered, executor, is_signed=is_signed)
+
+    def _own_keys(self, log: MirrorLog) -> list[VerifierKey]:
+        """The keys that the log so far has made its node's."""
+        audit = _thaw(log)
+        return [] if audit is None else _node_keys(audit.state, log.vkey)
+
+    def _keep_lines(self, log: MirrorLog, offered: _Offered) -> None:
+        """Of the checkpoint that counts: signature lines that were added since."""
+        kept = log.note()
+        if kept is None or kept == offered.raw:
+            return
+        _checkpoint, note = open_checkpoint(kept)
+        places = {(line.name, line.hash) for line in note.signatures}
+        new = [line for line in offered.note.signatures if (line.name, line.hash) not in places]
+        room = CHECKPOINT_MAX_SIGNATURES - len(note.signatures)
+        if new[:room]:
+            log.keep_note(format_note(add_signatures(note, *new[:room])))
+            self._store.commit()
+
+    def _compare(self, log: MirrorLog, newest: _Offered, offered: _Offered) -> str:
+        """A signed checkpoint against the newest one that we saw; answers why it is merely an older one, or nothing."""
+        ours, theirs = newest.checkpoint, offered.checkpoint
+        smaller, larger = (newest, offered) if ours.size <= theirs.size else (offered, newest)
+        size = smaller.checkpoint.size
+        path: tuple[bytes, ...] = ()
+        if size == larger.checkpoint.size:
+            self._hold(log, FORKED, newest, offered, path)
+        if size:
+            with _authenticated(offered):
+                read = self._tree(log, larger)
+                path = tuple(prove_prefix(size, larger.checkpoint.size, read))
+                root = tree_root(size, read)
+            if root != smaller.checkpoint.root:
+                self._hold(log, FORKED, newest, offered, path)
+        if theirs.size > ours.size:
+            return ""
+        if offered.is_own:
+            self._hold(log, ROLLED_BACK, newest, offered, path)
+        return _older(newest, offered)
+
+    def _tree(self, log: MirrorLog, larger: _Offered) -> ReadNode:
+        """Authenticated hashes of the tree of a checkpoint: our own, or those that are offered."""
+        checkpoint = larger.checkpoint
+        if checkpoint.size <= log.staged and tree_root(checkpoint.size, log.read) == checkpoint.root:
+            return log.read
+        return TileReader(Ahead(larger.fetch, None, ()), checkpoint.size, checkpoint.root).hash
+
+    def _hold(
+        self, log: MirrorLog, state: str, newest: _Offered, offered: _Offered, path: tuple[bytes, ...]
+    ) -> NoReturn:
+        """Two histories under one key, or one that was taken back: nothing more is taken.
+
+        The evidence is on disk before the alarm, and both before it is held: after a crash between them it is found
+        again.
+        """
+        detail = _older(newest, offered)
+        if state == FORKED:
+            text = _("it has signed two histories: of size {size} and of size {other}")
+            detail = text.format(size=newest.checkpoint.size, other=offered.checkpoint.size)
+        is_new = self._alarm(log.origin, state, detail, format_fork(Fork(newest.raw, offered.raw, path)))
+        log.hold(state)
+        self._store.commit()
+        raise _HeldError(state, detail, is_new_alarm=is_new)
+
+    # The entries
+
+    def _follow(self, log: MirrorLog, offered: _Offered, executor: Executor | None, *, is_signed: bool) -> Taken:
+        """Take the entries up to the checkpoint, step by step."""
+        checkpoint = offered.checkpoint
+        if is_signed:
+            log.aim(offered.raw)
+            self._store.commit()
+        deadline = time.monotonic() + self._bounds.ledger_seconds_max
+        with _authenticated(offered):
+            ahead = Ahead(offered.fetch, executor, bundles_of(checkpoint.size, log.staged))
+            reader = TileReader(ahead, checkpoint.size, checkpoint.root)
+            if log.staged and tree_root(log.staged, reader.hash) != tree_root(log.staged, log.read):
+                if not is_signed:
+                    raise _foreign(offered)
+                log.drop_staged()
+                return MORE, _("what was here in part is of another tree; the next round begins again"), False
+        ahead.look_ahead()
+        try:
+            while log.staged < checkpoint.size:
+                self._check_room(log)
+                error = _stage_step(log, reader, self._bounds, offered)
+                self._store.commit()
+                if error is not None:
+                    raise error
+                if time.monotonic() > deadline and log.staged < checkpoint.size:
+                    text = _("it goes on the next time: {staged} of {size} entries are here")
+                    return MORE, text.format(staged=log.staged, size=checkpoint.size), False
+        finally:
+            ahead.stop()
+        return self._reach(log, offered)
+
+    def _check_room(self, log: MirrorLog) -> None:
+        bounds = self._bounds
+        if log.byte_count > bounds.ledger_bytes_max:
+            text = _("it has more than {count} bytes of entries: nothing more is taken; is it flooding us?")
+            raise _StopError(TOO_LARGE, text.format(count=bounds.ledger_bytes_max))
+        if self._free_bytes() < bounds.free_bytes_min:
+            text = _("less than {count} MB are free on this disk: nothing more is taken; make room")
+            raise _StopError(DISK_LOW, text.format(count=bounds.free_bytes_min // 1_048_576))
+
+    def _reach(self, log: MirrorLog, offered: _Offered) -> Taken:
+        """All of it is here: it is audited, and counts if one of the ledger's keys has signed for it."""
+        posted = _Posted(log)
+        audit = _thaw(log, posted) or LedgerAudit(log.origin, _trust(log), posted.admitted, posted.leg)
+        is_whole = not audit.size
+        with self._workers(log.staged - audit.size) as executor:
+            audit.take(_KeptSource(log, offered), executor, self._jobs)
+            posted.flush()
+            report, frozen = audit.report(), audit.freeze()
+        state = audit.state
+        if not _is_signed(offered.note, [parse_vkey(log.vkey), *_node_keys(state, log.vkey)]):
+            self._store.rollback()
+            log.load()
+            log.drop_staged()
+            raise _foreign(offered)
+        log.reach(
+            offered.raw,
+            frozen,
+            [
+                (each.number, each.position, each.balance, each.held, each.status, each.unit)
+                for each in state.accounts.values()
+            ],
+            {origin: (admission.vkey, admission.tier) for origin, admission in state.admitted.items()},
+            None if state.sealed_at is None else int(state.sealed_at.timestamp()),
+            sum(report.finding_counts.values()),
+        )
+        log.put_summary(summary_of(posted.services, state, report, is_whole=is_whole))
+        counts = ", ".join(f"{code} {count}" for code, count in report.finding_counts.items())
+        detail = _("its audit has findings: {counts}").format(counts=counts) if counts else ""
+        is_new = bool(detail) and self._alarm(log.origin, FINDINGS, detail)
+        self._store.commit()
+        return NEW, detail, is_new
+
+
+class _Posted:
+    """Writes down what the entries post, as the audit tells it; legs of one entry and account are one."""
+
+    def __init__(self, log: MirrorLog) -> None:
+        self._log = log
+        self._legs: Legs = {}
+        self._transfers: list[Transfer] = []
+        self.services = ServiceCounts()
+        self._last_index = -1
+
+    def leg(self, index: int, number: str, balance: int, held: int) -> None:
+        legs, place = self._legs, (number, index)
+        if place in legs:
+            balance, held = balance + legs[place][0], held + legs[place][1]
+        elif index != self._last_index:
+            self._last_index = index
+            if len(legs) >= LEGS_AT_ONCE:
+                self.flush()
+                legs = self._legs
+        legs[place] = balance, held
+
+    def admitted(self, claim: Claim) -> None:
+        self.services.see(claim)
+        if claim.entry.kind in TRANSFER_KINDS:
+            transfer = transfer_of(claim.entry.body)
+            if transfer is not None:
+                self._transfers.append((claim.index, claim.entry.kind, *transfer))
+
+    def flush(self) -> None:
+        self._log.put_legs(self._legs)
+        self._log.put_transfers(self._transfers)
+        self._legs, self._transfers = {}, []
+
+
+def _stage_step(log: MirrorLog, reader: TileReader, bounds: Bounds, offered: _Offered) -> Exception | None:
+    """Put the next entries where they wait; what broke off their coming is told, and what came before it is kept."""
+    entries: list[bytes] = []
+    byte_count, error = 0, None
+    first, offset = divmod(log.staged, TILE_WIDTH)
+    try:
+        with _authenticated(offered):
+            for number in range(first, -(-offered.checkpoint.size // TILE_WIDTH)):
+                bundle = reader.bundle(number)[offset:]
+                entries += bundle
+                offset, byte_count = 0, byte_count + sum(map(len, bundle))
+                if len(entries) >= bounds.step_entries or byte_count >= bounds.step_bytes:
+                    break
+    except (_LieError, FetchError, FileNotFoundError) as broken:
+        error = broken
+    log.stage(entries, list(map(leaf_hash, entries)))
+    return error
+
+
+class _KeptSource:
+    """What is here of a ledger, as its audit reads it: up to the checkpoint that is being reached."""
+
+    def __init__(self, log: MirrorLog, offered: _Offered) -> None:
+        self.origin = log.origin
+        self._log = log
+        self._offered = offered
+
+    def size(self) -> int:
+        return self._log.staged
+
+    def rows(self, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
+        return enumerate(self._log.entries(start, self._log.staged), start)
+
+    def entry(self, index: int) -> bytes:
+        return self._log.entry(index)
+
+    def checkpoints(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        yield from self._log.checkpoints(start)
+        yield self._offered.checkpoint.size, self._offered.raw
+
+
+def _open(log: MirrorLog, fetch: Fetch, *, is_own: bool) -> _Offered:
+    raw = fetch(CHECKPOINT, CHECKPOINT_MAX_BYTES)
+    try:
+        checkpoint, note = open_checkpoint(raw)
+    except NoteError as error:
+        text = _("what it offers as its checkpoint is none: {error}")
+        raise _LieError(BAD_CHECKPOINT, text.format(error=error), raw) from error
+    if checkpoint.origin != log.origin:
+        text = _("it offers the checkpoint of another ledger, {origin}")
+        raise _LieError(BAD_CHECKPOINT, text.format(origin=checkpoint.origin), raw)
+    return _Offered(raw, checkpoint, note, fetch, is_own)
+
+
+def _newest(log: MirrorLog, fetch: Fetch) -> _Offered | None:
+    """The newest checkpoint of it that we saw signed; what is not here of its entries ``fetch`` has to give."""
+    raw = log.target() or log.note()
+    if raw is None:
+        return None
+    checkpoint, note = open_checkpoint(raw)
+    return _Offered(raw, checkpoint, note, fetch, is_own=False)
+
+
+def _older(newest: _Offered, offered: _Offered) -> str:
+    text = _("it offers the checkpoint of size {size}, after that of size {larger}")
+    return text.format(size=offered.checkpoint.size, larger=newest.checkpoint.size)
+
+
+def _is_signed(note: Note, vkeys: Iterable[VerifierKey]) -> bool:
+    return any(verify_signature(vkey, note.text, line) for vkey in vkeys for line in note.signatures)
+
+
+def _node_keys(state: State, vkey: str) -> list[VerifierKey]:
+    """The keys that are or were the node's: one that was exchanged still tells a rollback to its own days.
+
+    None where the admitted key is not among them: then it is the log of somebody else.
+    """
+    keys = [key.public for key in state.roster.keys.values() if key.role == NODE]
+    vkeys = [make_vkey(state.origin, ED25519, public) for public in keys]
+    return vkeys if parse_vkey(vkey) in vkeys else []
+
+
+def _foreign(offered: _Offered) -> _LieError:
+    text = _("the checkpoint of size {size} is not signed by the key that was admitted, nor by one of its own log")
+    return _LieError(BAD_KEY, text.format(size=offered.checkpoint.size), offered.raw)
+
+
+@contextmanager
+def _authenticated(offered: _Offered) -> Iterator[None]:
+    """What does not follow from the checkpoint is a lie of whoever offers it."""
+    try:
+        yield
+    except ProofError as error:
+        text = _("its files are not those of the checkpoint that it offers: {error}")
+        raise _LieError(BAD_FILES, text.format(error=error), offered.raw) from error
+
+
+def _thaw(log: MirrorLog, posted: "_Posted | None" = None) -> LedgerAudit | None:
+    """The audit of what counts; None where there is none yet, or another program or another key froze it."""
+    raw = log.audit()
+    if raw is None:
+        return None
+    told = (None, None) if posted is None else (posted.admitted, posted.leg)
+    try:
+        return thaw_audit(raw, log.origin, _trust(log), *told)
+    except AuditStateError:
+        return None
+
+
+def _trust(log: MirrorLog) -> Trust:
+    return Trust(policy=Policy(logs=(parse_vkey(log.vkey),), witnesses=(), groups=(), quorum=NO_QUORUM))
+
+
+@contextmanager
+def _fetchers() -> Iterator[Executor]:
+    """Threads that fetch; each of their requests has its own time bound."""
+    executor = ThreadPoolExecutor(AHEAD_BUNDLES, "fetch")
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)

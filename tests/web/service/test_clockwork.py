@@ -1,0 +1,174 @@
+"""What the service does by itself: seals, looks after neighbours, and says how it is."""
+
+import asyncio
+import datetime
+import io
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chain.fields import Time, parse_time
+from store.settings import NodeSettings, ServeSettings
+from tests.store.village import donation
+from tests.web.service.running import Running
+from web.problem import Problem
+from web.service.asking import Asker
+from web.service.health import find_troubles
+from web.service.journal import Journal
+from web.service.sealing import seal_rule
+from web.service.tending import Round, Tender, has_neighbours
+from web.service.writer import Standing
+
+NOON = parse_time("2026-03-04T12:00:00Z")
+
+
+def ago(**amount: int) -> Time:
+    return NOON - datetime.timedelta(**amount)
+
+
+@pytest.mark.parametrize(
+    ("sealed_at", "entries", "settings", "due"),
+    [
+        (ago(minutes=59), 5, ServeSettings(), False),
+        (ago(minutes=60), 5, ServeSettings(), True),
+        (ago(minutes=0), 10_000, ServeSettings(), True),
+        (ago(minutes=0), 3, ServeSettings(seal_entries=3), True),
+        (ago(hours=23), 0, ServeSettings(), False),
+        (ago(hours=24), 0, ServeSettings(), True),
+        (ago(days=9), 5, ServeSettings(seal_every_minutes=0), False),
+        (None, 0, ServeSettings(), False),
+    ],
+)
+def test_when_a_block_is_closed(sealed_at: Time | None, entries: int, settings: ServeSettings, due: bool) -> None:
+    state: Any = SimpleNamespace(sealed_at=sealed_at, block_entries=entries)
+    assert seal_rule(settings, lambda: NOON)(state) == due
+
+
+def test_the_service_seals_by_itself(service: Running) -> None:
+    held = service.parts.writer
+    before, kept = held.standing.height, held._seal_due
+    held._seal_due = lambda state: state.block_entries > 0
+    try:
+        service.post(service.sheet([donation(1)]))
+        assert held.standing.height == before + 1 and held.standing.unsealed == 0
+    finally:
+        held._seal_due = kept
+    blocks = service.get("/api/v1/blocks?limit=1000").json()["blocks"]
+    assert blocks[-1]["height"] == before and blocks[-1]["size"] == held.standing.size
+
+
+def told(program: str, after: Callable[[Tender], Any] | None = None) -> list[Round]:
+    """The rounds of a tender that runs this Python text, until the second has ended."""
+    rounds: list[Round] = []
+
+    async def tend() -> None:
+        enough = asyncio.Event()
+
+        def note(one: Round) -> None:
+            rounds.append(one)
+            if len(rounds) == 2:
+                enough.set()
+
+        tender = Tender([sys.executable, "-c", program], {"WORD": "x"}, 0, note)
+        tender.start()
+        if after is None:
+            await enough.wait()
+        else:
+            await asyncio.sleep(0)
+        await tender.stop()
+
+    asyncio.run(tend())
+    return rounds
+
+
+def test_neighbours_are_looked_after_again_and_again() -> None:
+    found = told("import os, sys; sys.exit(1 if os.environ['WORD'] == 'x' else 3)")
+    assert [one.status for one in found] == [1, 1]
+
+
+def test_a_round_ends_with_the_service() -> None:
+    assert told("import time; time.sleep(600)", after=lambda _tender: None) == []
+
+
+def test_who_has_neighbours() -> None:
+    assert not has_neighbours(NodeSettings("a.example"))
+    assert has_neighbours(NodeSettings("a.example", parents=("http://b.example",)))
+
+
+def test_questions_are_asked_once_for_each_size() -> None:
+    program = "import json, sys, time; print(json.dumps([sys.argv[1:], time.time_ns()]))"
+
+    async def ask() -> list[Any]:
+        asker = Asker([sys.executable, "-c", program])
+        first = await asyncio.gather(*(asker.ask(["a"], 1) for _ in range(5)))
+        assert all(one == first[0] for one in first) and first[0][0] == ["a"]
+        return [first[0], await asker.ask(["a"], 2), await asker.ask(["b"], 1)]
+
+    one, two, three = asyncio.run(ask())
+    assert len({one[1], two[1], three[1]}) == 3
+
+
+@pytest.mark.parametrize(("status", "problem"), [(2, 400), (3, 503)])
+def test_questions_that_have_no_answer(status: int, problem: int) -> None:
+    asker_words = [sys.executable, "-c", f"import sys; sys.exit({status})"]
+
+    async def ask() -> None:
+        await Asker(asker_words).ask([], 1, Problem(400, "bad-period", "no", "no"))
+
+    with pytest.raises(Problem) as caught:
+        asyncio.run(ask())
+    assert caught.value.status == problem
+
+
+def test_health_says_what_is_wrong_in_words(service: Running) -> None:
+    parts = service.parts
+    serve = replace(parts.settings.serve, tend_every_minutes=5)
+    tender: Any = SimpleNamespace(last=Round(ago(hours=2), 3, 1.0))
+    writer: Any = SimpleNamespace(standing=Standing(9, 2, 4, ago(hours=30), "village", {}, "the disk is full"))
+    watched: Any = SimpleNamespace(
+        settings=replace(parts.settings, serve=serve),
+        home=parts.home,
+        ledgers=SimpleNamespace(mirror=lambda: None),
+        writer=writer,
+        tender=tender,
+        clock=lambda: NOON,
+    )
+    said = " | ".join(find_troubles(watched))
+    for words in ("could not be written: the disk is full", "30 hours old", "huzhu tend", "since 2026-03-04T10:00:00Z"):
+        assert words in said
+    writer.standing = Standing(9, 2, 0, NOON + datetime.timedelta(days=1))
+    tender.last = Round(NOON, 0, 1.0)
+    assert ["clock" in one for one in find_troubles(watched)] == [True]
+    writer.standing = Standing(9, 2, 0, ago(hours=1))
+    assert list(find_troubles(watched)) == []
+
+
+def test_strangers_hear_only_whether_it_is_well(service: Running) -> None:
+    kept = service.parts.writer.standing
+    service.parts.writer.standing = replace(kept, trouble="/the/path of something")
+    try:
+        short, long = service.get("/api/v1/health", None), service.get("/api/v1/health", "member")
+    finally:
+        service.parts.writer.standing = kept
+    assert short.status_code == long.status_code == 503
+    assert short.json()["ok"] is False and short.json()["troubles"] == []
+    assert "/the/path" in long.json()["troubles"][0] and long.json()["disk_free_bytes"] > 0
+
+
+def test_the_journal_quotes_nothing() -> None:
+    stream = io.StringIO()
+    journal = Journal(stream)
+    journal.event("started", address="http://127.0.0.1:1")
+    try:
+        raise ValueError("hz_secret of 12345676")
+    except ValueError as error:
+        journal.bug(error, "/api/v1/accounts/{number}")
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert first["event"] == "started" and second["event"] == "bug" and second["error"] == "ValueError"
+    assert "secret" not in stream.getvalue() and "12345676" not in stream.getvalue()
+    assert "test_clockwork.py:" in second["lines"]

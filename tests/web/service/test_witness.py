@@ -1,0 +1,127 @@
+"""The witness over HTTP: the published cases by a real server, bounds while reading, and what it says of itself."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from chain.witness import ADD_CHECKPOINT_MAX_BYTES, origin_hash
+from store.log import StoreError
+from sync.witness import MemoryWitnessStorage, WitnessStorage
+from tests.sync.test_witness import CASES, FOLDER, LOG, make_witness, remember, request
+from web.service.witness import witness_router
+
+
+@contextmanager
+def serving(storage: WitnessStorage, body_seconds: float = 5.0) -> Iterator[str]:
+    """The router alone, by the server that nodes use."""
+    app = FastAPI()
+    app.include_router(witness_router(make_witness(storage), body_seconds))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+class Shared(MemoryWitnessStorage):
+    """One server for all cases: each begins with what its file says."""
+
+    def reset(self) -> None:
+        self._kept.clear()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[tuple[Shared, str]]:
+    storage = Shared()
+    with serving(storage) as url:
+        yield storage, url
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_published_case(name: str, shared: tuple[Shared, str]) -> None:
+    case = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    storage, url = shared
+    storage.reset()
+    if case["stored"] is not None:
+        remember(storage, case["stored"].encode())
+    answer = httpx.post(f"{url}/add-checkpoint", content=case["request"].encode())
+    assert answer.status_code == case["status"]
+    assert answer.headers["content-type"] == case.get("content_type", "text/plain; charset=utf-8")
+    assert answer.text.startswith(case.get("body", ""))
+    assert answer.content.endswith(b"\n")
+    kept = storage.latest(LOG.name)
+    found = httpx.get(f"{url}/witness/{origin_hash(LOG.name)}/checkpoint")
+    assert (found.status_code, found.content) == ((404, found.content) if kept is None else (200, kept[1]))
+
+
+@pytest.mark.parametrize("hashed", ["0" * 64, "A" * 64, "x", "0" * 63, "é" * 64, "..%2f.."])
+def test_no_such_log(hashed: str, shared: tuple[Shared, str]) -> None:
+    answer = httpx.get(f"{shared[1]}/witness/{hashed}/checkpoint")
+    assert answer.status_code == 404
+
+
+def test_a_body_is_bounded_while_it_is_read(shared: tuple[Shared, str]) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while sent < 200_000_000:
+            sent += 65_536
+            yield bytes(65_536)
+
+    try:
+        answer = httpx.post(f"{shared[1]}/add-checkpoint", content=endless())
+        assert answer.status_code == 400
+    except httpx.HTTPError:
+        pass  # the server has answered and hung up while we were still sending
+    assert sent < 50_000_000
+    assert httpx.post(f"{shared[1]}/add-checkpoint", content=bytes(ADD_CHECKPOINT_MAX_BYTES)).status_code == 400
+
+
+def test_a_body_that_drips_is_not_waited_for() -> None:
+    with serving(MemoryWitnessStorage(), body_seconds=0.2) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            head = b"POST /add-checkpoint HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nold"
+            connection.sendall(head)
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 408 ")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(head)
+        assert httpx.post(f"{url}/add-checkpoint", content=request(0, 9)).status_code == 200
+
+
+def test_a_full_disk_is_said() -> None:
+    class Full(MemoryWitnessStorage):
+        def advance(self, *_more: object) -> bool:
+            raise StoreError("full")
+
+        def by_hash(self, hashed: str) -> bytes | None:
+            raise StoreError(hashed)
+
+    with serving(Full()) as url:
+        assert httpx.post(f"{url}/add-checkpoint", content=request(0, 9)).status_code == 503
+        assert httpx.get(f"{url}/witness/{'0' * 64}/checkpoint").status_code == 503
+
+
+def test_the_description_names_every_status(tmp_path: Path) -> None:
+    app = FastAPI()
+    app.include_router(witness_router(make_witness(MemoryWitnessStorage())))
+    paths = app.openapi()["paths"]
+    posted = paths["/add-checkpoint"]["post"]
+    assert set(posted["responses"]) == {"200", "400", "403", "404", "408", "409", "422", "503"}
+    assert "example" in posted["requestBody"]["content"]["text/plain"]
+    assert set(paths["/witness/{origin_hash}/checkpoint"]["get"]["responses"]) >= {"200", "404", "503"}
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,200 @@
+"""The queue before the one writer: what shares a disk sync, and what becomes of it when something fails."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chain.sheet import SignedSheet
+from store.answers import Accepted, Refused, Result
+from store.log import StoreError
+from web.service import writer as module
+from web.service.writer import Answered, BusyError, Writer
+
+POISON = b"poison"
+
+
+def sheet(*statements: bytes) -> SignedSheet:
+    return SignedSheet(statements or (b"one",), ())
+
+
+class FakeHome:
+    """Keeps what was committed, and fails when told."""
+
+    def __init__(self) -> None:
+        self.committed: list[list[bytes]] = []
+        self.fails = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self.is_closed = False
+        self.state = SimpleNamespace(size=0, height=0, block_entries=0, sealed_at=None, tier="village", admitted={})
+        self.sealed = 0
+
+    @contextmanager
+    def batch(self, waits: Callable[[], Iterable[object]] = tuple) -> Iterator[Any]:  # noqa: ARG002
+        self.gate.wait()
+        written: list[bytes] = []
+        yield FakeNode(self, written)
+        if self.fails:
+            raise StoreError("the disk is full")
+        self.committed.append(written)
+        self.state.size += len(written)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    @property
+    def written(self) -> list[bytes]:
+        """All that is on disk."""
+        return [raw for batch in self.committed for raw in batch]
+
+
+class FakeNode:
+    def __init__(self, home: FakeHome, written: list[bytes]) -> None:
+        self._home, self._written = home, written
+        self.state = home.state
+
+    def submit(self, submitted: SignedSheet, *, durable: bool = True) -> list[Result]:
+        assert not durable
+        if POISON in submitted.statements:
+            raise ValueError
+        self._written += submitted.statements
+        return [Accepted(self.state.size + place, raw) for place, raw in enumerate(submitted.statements)]
+
+    def promises(self, accepted: Sequence[Accepted]) -> list[bytes]:
+        return [b"promise" for _one in accepted]
+
+    def seal(self, *, durable: bool) -> None:
+        assert not durable
+        self._home.sealed += 1
+
+
+@contextmanager
+def writing(home: FakeHome, seal_due: Callable[[Any], bool] = lambda _state: False) -> Iterator[Writer]:
+    writer = Writer(home, seal_due)
+    writer.start()
+    try:
+        yield writer
+    finally:
+        home.gate.set()
+        writer.stop()
+        assert home.is_closed
+
+
+async def gathered(*waiting: Any) -> list[Any]:
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def test_all_that_wait_share_one_commit() -> None:
+    home = FakeHome()
+    with writing(home) as writer:
+
+        async def send() -> list[Any]:
+            home.gate.clear()
+            tasks = [asyncio.ensure_future(writer.submit(sheet(b"%d" % number), True)) for number in range(50)]
+            await asyncio.sleep(0)
+            assert writer.waiting >= 49
+            home.gate.set()
+            return await gathered(*tasks)
+
+        answers = asyncio.run(send())
+    assert all(isinstance(one, Answered) and one.promises == [b"promise"] for one in answers)
+    assert home.written == [b"%d" % number for number in range(50)]
+    assert len([batch for batch in home.committed if batch]) <= 2
+    assert writer.counts.accepted == 50
+
+
+def test_a_failing_commit_is_told_to_all_and_the_next_goes_on() -> None:
+    home = FakeHome()
+    with writing(home) as writer:
+        home.fails = True
+        failed = asyncio.run(gathered(writer_put(writer, b"a"), writer_put(writer, b"b")))
+        assert all(isinstance(one, StoreError) for one in failed)
+        assert writer.standing.trouble == "the disk is full"
+        home.fails = False
+        (answer,) = asyncio.run(gathered(writer_put(writer, b"c")))
+        assert isinstance(answer, Answered) and writer.standing.trouble == ""
+    assert [batch for batch in home.committed if batch] == [[b"c"]]
+
+
+async def writer_put(writer: Writer, raw: bytes) -> Answered:
+    return await writer.submit(sheet(raw), False)
+
+
+def test_what_one_sheet_breaks_does_not_break_the_others() -> None:
+    home = FakeHome()
+    with writing(home) as writer:
+        answers = asyncio.run(gathered(*(writer_put(writer, raw) for raw in (b"a", POISON, b"b"))))
+    assert isinstance(answers[1], ValueError)
+    assert isinstance(answers[0], Answered) and isinstance(answers[2], Answered)
+    assert sorted(home.written) == [b"a", b"b"]
+
+
+def test_a_question_may_fail_alone() -> None:
+    home = FakeHome()
+    with writing(home) as writer:
+
+        def fail(_node: Any) -> None:
+            raise KeyError("x")
+
+        answers = asyncio.run(gathered(writer_put(writer, b"a"), writer.ask(fail), writer.ask(lambda node: node.state)))
+    assert isinstance(answers[0], Answered) and isinstance(answers[1], KeyError) and answers[2] is home.state
+
+
+def test_too_much_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUEUE_MAX_STATEMENTS", 3)
+    home = FakeHome()
+    with writing(home) as writer:
+
+        async def send() -> list[Any]:
+            home.gate.clear()
+            tasks = [asyncio.ensure_future(writer.submit(sheet(b"a", b"b"), False)) for _ in range(6)]
+            await asyncio.sleep(0)
+            home.gate.set()
+            return await gathered(*tasks)
+
+        answers = asyncio.run(send())
+    refused = [one for one in answers if isinstance(one, BusyError)]
+    assert refused and len(refused) + writer.counts.sheets == 6
+
+
+def test_what_waits_is_finished_at_the_end() -> None:
+    home = FakeHome()
+    writer = Writer(home, lambda _state: False)
+    writer.start()
+
+    async def send() -> list[Any]:
+        home.gate.clear()
+        tasks = [asyncio.ensure_future(writer_put(writer, b"%d" % number)) for number in range(5)]
+        await asyncio.sleep(0)
+        threading.Timer(0.01, home.gate.set).start()
+        await asyncio.to_thread(writer.stop)
+        found = await gathered(*tasks)
+        return [*found, *await gathered(writer_put(writer, b"late"))]
+
+    *answers, late = asyncio.run(send())
+    assert all(isinstance(one, Answered) for one in answers) and isinstance(late, BusyError)
+    assert len(home.written) == 5
+
+
+def test_it_seals_when_that_is_due_and_tells_what_keeps_it_from_beginning() -> None:
+    home = FakeHome()
+    with writing(home, lambda state: state.size == 0) as writer:
+        asyncio.run(gathered(writer_put(writer, b"a")))
+        asyncio.run(gathered(writer_put(writer, b"b")))
+    assert home.sealed == writer.counts.seals == 1
+    home.fails = True
+    with pytest.raises(StoreError, match="full"):
+        Writer(home, lambda _state: False).start()
+
+
+def test_refusals_are_counted() -> None:
+    home = FakeHome()
+    with writing(home) as writer:
+        refused = Answered([Refused("no-balance")], ())
+        writer._count(refused)
+        assert (writer.counts.refused, writer.counts.accepted) == (1, 0)

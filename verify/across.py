@@ -1,0 +1,267 @@
+"""Step 8 of an audit: several ledgers laid side by side (FORMAT §12).
+
+    found = lay_side_by_side(audited, trust)
+    found.reports, found.travel
+
+Each ledger was audited alone (``verify.audit``), and says in its ``Ties`` what it has to do with others. Here the two
+ends of each transfer are compared, each ledger with its admission, each anchor with the log it is of. What is said of a
+ledger that is not at hand can be compared with nothing, and is counted.
+
+One pinned key leads to every ledger: one that a trusted and sound ledger admits, by a key that its log has had, is
+trusted as if its own key were pinned.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from chain.note import parse_vkey
+from verify.audit import LedgerReport, Trust
+from verify.checkpoints import NOT_PINNED
+from verify.finding import Findings
+from verify.ties import Admitted, Place, Returned, Taken, Ties
+
+IN, BACK = 0, 1
+"""How the hours of a ``transfer_out`` were taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One ledger after its own audit."""
+
+    report: LedgerReport
+    ties: Ties
+
+
+@dataclass(slots=True)
+class Travel:
+    """Hours between the ledgers at hand, in minutes.
+
+    ``bridge`` = ``on_way`` + ``left`` − ``came``, unless a transfer has a finding.
+    """
+
+    bridge: int = 0
+    """The balances of ``bridge`` of all ledgers."""
+    on_way: int = 0
+    """Sent to a ledger at hand, and neither taken nor back."""
+    transfers_on_way: int = 0
+    left: int = 0
+    """Sent to ledgers that are not at hand, and not back."""
+    came: int = 0
+    """Taken by proofs of entries that are not at hand."""
+    ahead: int = 0
+    """Transfers that rest on an entry after the end of the other ledger's copy: a newer copy will tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """The reports in their order, with the findings of step 8, and the hours between the ledgers."""
+
+    reports: list[LedgerReport]
+    travel: Travel
+
+
+@dataclass(slots=True)
+class _Sides:
+    """The ledgers at hand: of several copies of one the longest; and what is found."""
+
+    ledgers: dict[str, Ties]
+    findings: dict[str, Findings]
+    travel: Travel = field(default_factory=Travel)
+    takers: dict[tuple[str, int], list[tuple[int, str, int]]] = field(default_factory=dict)
+    """By ``transfer_out``: how it was taken, where, and by which entry."""
+
+
+def lay_side_by_side(audited: Sequence[Audited], trust: Trust) -> Across:
+    """Compare the ledgers with each other, in whatever order they come."""
+    ledgers: dict[str, Ties] = {}
+    for each in audited:
+        other = ledgers.get(each.ties.origin)
+        if other is None or other.size < each.ties.size:
+            ledgers[each.ties.origin] = each.ties
+    sides = _Sides(ledgers, {origin: Findings(origin) for origin in ledgers})
+    for each in audited:
+        _compare_copies(each.ties, sides)
+    for ties in ledgers.values():
+        _compare_anchors(ties, sides)
+        _compare_shown(ties, sides)
+        for index, taken in ties.taken.items():
+            _compare_taken(ties, index, taken, sides)
+        for index, returned in ties.returned.items():
+            _compare_returned(ties, index, returned, sides)
+    _find_twice(sides)
+    _reckon(sides)
+    trusted = _trusted(audited, trust)
+    for each in audited:
+        if each.ties is ledgers[each.ties.origin]:
+            _judge_admission(each, trusted, trust, sides)
+    return Across([_with(each.report, sides, each.ties.origin in trusted) for each in audited], sides.travel)
+
+
+def _with(report: LedgerReport, sides: _Sides, is_trusted: bool) -> LedgerReport:
+    """The report with what was found in step 8; of several copies of a ledger each has it."""
+    more = sides.findings[report.origin]
+    both = Findings(report.origin, report.findings.copy())
+    both.counts.update(report.finding_counts)
+    both.extend(more)
+    return replace(
+        report,
+        is_pinned=is_trusted,
+        findings=both.in_order(),
+        finding_counts=dict(sorted(both.counts.items())),
+    )
+
+
+def _compare_copies(ties: Ties, sides: _Sides) -> None:
+    """A shorter copy of a ledger has the same root at its last seal as the longest."""
+    longest = sides.ledgers[ties.origin]
+    last = ties.last_seal()
+    if ties is longest or last is None:
+        return
+    size, root = last
+    if longest.root_at(size) != root:
+        detail = "two copies of this ledger show two histories"
+        sides.findings[ties.origin].add("log.fork", detail, size - 1, None, root.hex(), _hex(longest.root_at(size)))
+
+
+def _compare_anchors(ties: Ties, sides: _Sides) -> None:
+    """What this log anchored of others is what they show; a ledger is not shorter than its anchor."""
+    for anchor in ties.anchors:
+        other = sides.ledgers.get(anchor.origin)
+        if other is None:
+            continue
+        findings, where = sides.findings[other.origin], f"entry {anchor.index} of {ties.origin}"
+        if anchor.size > other.size:
+            detail = f"{where} anchors a longer log: it was cut back"
+            findings.add("log.rollback", detail, max(other.size - 1, 0), None, anchor.size, other.size)
+        elif other.root_at(anchor.size) != anchor.root:
+            detail = f"{where} anchors another root of the first {anchor.size} entries"
+            found = _hex(other.root_at(anchor.size))
+            findings.add("log.fork", detail, max(anchor.size - 1, 0), None, anchor.root.hex(), found)
+
+
+def _compare_shown(ties: Ties, sides: _Sides) -> None:
+    """What another ledger signed for a proof is what it shows; a copy may end before it."""
+    for shown in ties.shown.values():
+        other = sides.ledgers.get(shown.origin)
+        if other is not None and shown.size <= other.size and other.root_at(shown.size) != shown.root:
+            detail = f"entry {shown.index} of {ties.origin} rests on another root of the first {shown.size} entries"
+            found = _hex(other.root_at(shown.size))
+            sides.findings[other.origin].add("log.fork", detail, shown.size - 1, None, shown.root.hex(), found)
+
+
+def _compare_taken(ties: Ties, index: int, taken: Taken, sides: _Sides) -> None:
+    """A ``transfer_in`` or ``transfer_refuse`` rests on a ``transfer_out`` that is true on the other ledger."""
+    place, other = taken.sent, sides.ledgers.get(taken.sent.origin)
+    minutes = taken.minutes or 0
+    if not _is_at_hand(place, other, sides.travel):
+        sides.travel.came += minutes
+        return
+    sent = other.sent.get(place.index) if other is not None else None
+    if sent is None or sent.leaf != place.leaf:
+        detail = f"entry {place.index} of {place.origin} is not the transfer_out that it rests on, or is not true there"
+        sides.findings[ties.origin].add("transfer.unproven", detail, index)
+    elif taken.minutes is not None:
+        sides.takers.setdefault((place.origin, place.index), []).append((IN, ties.origin, index))
+
+
+def _compare_returned(ties: Ties, index: int, returned: Returned, sides: _Sides) -> None:
+    """A ``transfer_back`` rests on a ``transfer_refuse`` that is true on the other ledger."""
+    sides.takers.setdefault((ties.origin, returned.sent_index), []).append((BACK, ties.origin, index))
+    place, other = returned.refusal, sides.ledgers.get(returned.refusal.origin)
+    if not _is_at_hand(place, other, sides.travel):
+        return
+    refusal = other.taken.get(place.index) if other is not None else None
+    if refusal is None or refusal.minutes is not None or refusal.leaf != place.leaf:
+        detail = f"entry {place.index} of {place.origin} is not the refusal that it rests on, or is not true there"
+        sides.findings[ties.origin].add("transfer.unproven", detail, index)
+
+
+def _is_at_hand(place: Place, other: Ties | None, travel: Travel) -> bool:
+    """Whether the entry that a proof is of can be looked up; a copy may end before it."""
+    if other is None:
+        return False
+    if place.index >= other.size:
+        travel.ahead += 1
+        return False
+    return True
+
+
+def _find_twice(sides: _Sides) -> None:
+    for (origin, sent_index), takers in sides.takers.items():
+        for _how, taker, index in sorted(takers)[1:]:
+            first = min(takers)
+            detail = f"the hours of entry {sent_index} of {origin} were taken by entry {first[2]} of {first[1]} already"
+            sides.findings[taker].add("transfer.twice", detail, index)
+
+
+def _reckon(sides: _Sides) -> None:
+    """Add up what is between the ledgers."""
+    travel = sides.travel
+    for ties in sides.ledgers.values():
+        travel.bridge += ties.bridge
+        for index, sent in ties.sent.items():
+            if (ties.origin, index) in sides.takers:
+                continue
+            if sent.target in sides.ledgers:
+                travel.on_way += sent.minutes
+                travel.transfers_on_way += 1
+            else:
+                travel.left += sent.minutes
+
+
+def _trusted(audited: Sequence[Audited], trust: Trust) -> set[str]:
+    """The ledgers whose key the auditor pinned, and those to which admissions lead from them."""
+    by_origin: dict[str, list[Audited]] = {}
+    for each in audited:
+        by_origin.setdefault(each.ties.origin, []).append(each)
+    trusted = {origin for origin in by_origin if trust.pins(origin)}
+    ahead = sorted(trusted)
+    while ahead:
+        for each in by_origin[ahead.pop()]:
+            for origin in _admitted_by(each, by_origin):
+                if origin not in trusted:
+                    trusted.add(origin)
+                    ahead.append(origin)
+    return trusted
+
+
+def _admitted_by(each: Audited, by_origin: Mapping[str, Iterable[Audited]]) -> Iterator[str]:
+    """The ledgers at hand that a sound one admits: all copies have had the key."""
+    if each.report.is_sound:
+        for origin, admissions in each.ties.admitted.items():
+            copies = by_origin.get(origin)
+            if copies and all(_matches([last for last in admissions if last.holds], copy.ties) for copy in copies):
+                yield origin
+
+
+def _matches(admissions: Iterable[Admitted], ties: Ties) -> bool:
+    """Whether one of them is of a key that the ledger's node has had."""
+    return any(admission.public in ties.node_keys for admission in admissions)
+
+
+def _judge_admission(each: Audited, trusted: set[str], trust: Trust, sides: _Sides) -> None:
+    """A ledger with a parent at hand is admitted by it; where keys are pinned, they lead to it."""
+    ties, findings = each.ties, sides.findings[each.ties.origin]
+    parent = sides.ledgers.get(ties.parent) if ties.parent is not None else None
+    if parent is not None:
+        admissions = parent.admitted.get(ties.origin, [])
+        if not _matches(admissions, ties):
+            why = "admitted it with another key" if admissions else "never admitted it"
+            findings.add("org.unadmitted", f"{parent.origin}, to which it says it belongs, {why}")
+            return
+        if ties.parent_vkey is None or parse_vkey(ties.parent_vkey).public not in parent.node_keys:
+            findings.add("org.unadmitted", f"it belongs to another ledger of the name {parent.origin}: its key differs")
+            return
+        if not any(admission.holds for admission in admissions):
+            return
+    if trust.policy is None or not trust.policy.logs or ties.origin in trusted:
+        return
+    if parent is None:
+        findings.add("checkpoint.signature", NOT_PINNED)
+    else:
+        detail = f"{parent.origin} admits it, but no pinned key leads there, or that ledger is not sound"
+        findings.add("org.unadmitted", detail)
+
+
+def _hex(root: bytes | None) -> str:
+    return "no seal there" if root is None else root.hex()

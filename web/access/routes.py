@@ -1,0 +1,286 @@
+"""The API by which people sign in and out, and make tokens for themselves.
+
+    POST /api/v1/session      name and password; answers who it is, and sets the cookie
+    GET /api/v1/session       who am I
+    DELETE /api/v1/session    sign out
+    PUT /api/v1/password      change one's own; all sessions end
+    /api/v1/tokens            list, make and revoke one's own; with a session only: a token makes no tokens
+
+Passwords are hashed two at a time, in threads of their own: a flood of tries costs the rest of the API nothing, and no
+more memory than two hashes take. Who would have to wait too long is answered 503.
+"""
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from gettext import gettext as _
+from typing import Annotated, Any, cast
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from store.access import Access, AccessError, Token
+from store.log import StoreError
+from web.access.guard import Guard, unkept, who_of
+from web.access.limits import LIMITS, Limits
+from web.access.login import Login
+from web.access.making import make_token
+from web.access.models import (
+    Credentials,
+    PasswordChange,
+    Role,
+    Scope,
+    Signed,
+    TokenListed,
+    TokenMade,
+    TokensListed,
+    TokenWanted,
+)
+from web.access.passwords import Passwords
+from web.access.secret import secret_hash
+from web.access.who import SCOPES, Who
+from web.problem import PROBLEM_TYPE, Problem
+
+HASHES_AT_ONCE = 2
+WAITING_MAX = 32
+BUSY_SECONDS = 5
+TOKEN_NUMBER_MAX = 2**63 - 1
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def problems(**told: str) -> dict[int | str, dict[str, Any]]:
+    """How the description tells of answers that are no success: ``_401="…"``."""
+    return {int(code.strip("_")): {"description": text, "content": {PROBLEM_TYPE: {}}} for code, text in told.items()}
+
+
+NOT_SIGNED_IN = "Nobody is signed in, or the token does not count."
+OTHER_SITE = "The request comes from another site's page."
+NO_STORAGE = "The node's disk fails."
+
+
+def access_router(
+    access: Access, guard: Guard, *, passwords: Passwords | None = None, limits: Limits = LIMITS
+) -> APIRouter:
+    """The routes, for the service to include."""
+    router = APIRouter(prefix="/api/v1", tags=["access"])
+    login = Login(access, passwords or Passwords(), limits)
+    hashing = CapacityLimiter(HASHES_AT_ONCE)
+    _add_sessions(router, access, guard, login, hashing, limits)
+    _add_password(router, guard, login, hashing)
+    _add_tokens(router, access, guard, limits)
+    return router
+
+
+def _add_sessions(
+    router: APIRouter, access: Access, guard: Guard, login: Login, hashing: CapacityLimiter, limits: Limits
+) -> None:
+    signed_in = Depends(guard.needs())
+
+    @router.post(
+        "/session",
+        summary="Sign in",
+        responses=problems(
+            _401="Name and password do not belong together.",
+            _403=OTHER_SITE,
+            _429="Too many wrong passwords; `Retry-After` says how many seconds to wait.",
+            _503=NO_STORAGE + " Or too many people sign in at once.",
+        ),
+    )
+    async def sign_in(request: Request, response: Response, body: Credentials) -> Signed:
+        """Begin a session: a cookie that ends after twelve hours, or one hour without use."""
+        if guard.is_from_elsewhere(request):
+            guard.check_site(request)
+        _check_queue(hashing)
+        try_it = partial(
+            login.sign_in,
+            body.name,
+            body.password.get_secret_value(),
+            address=_address(request),
+            device=guard.cookie(request, guard.device_cookie),
+            old_session=guard.cookie(request, guard.session_cookie),
+            now=guard.now(),
+        )
+        with _told():
+            signed = await to_thread.run_sync(try_it, limiter=hashing)
+            holder = access.session_holder(secret_hash(signed.session))
+        if holder is None:
+            raise unkept()
+        _set_cookie(response, guard, guard.session_cookie, signed.session, limits.session_seconds)
+        _set_cookie(response, guard, guard.device_cookie, signed.device, limits.device_seconds)
+        return _signed(who_of(holder))
+
+    @router.get("/session", summary="Who am I", responses=problems(_401=NOT_SIGNED_IN, _503=NO_STORAGE))
+    async def who_am_i(response: Response, who: Annotated[Who, signed_in]) -> Signed:
+        """Who is signed in, by cookie or token."""
+        response.headers.update(NO_STORE)
+        return _signed(who)
+
+    @router.delete(
+        "/session",
+        status_code=204,
+        summary="Sign out",
+        responses=problems(_401=NOT_SIGNED_IN, _403=OTHER_SITE + " Or it was signed with a token.", _503=NO_STORAGE),
+    )
+    def sign_out(request: Request, who: Annotated[Who, signed_in]) -> Response:
+        """End the session. A token is ended by revoking it."""
+        _check_session(who)
+        session = guard.cookie(request, guard.session_cookie)
+        with _told():
+            access.close_session(secret_hash(session or ""))
+        response = Response(status_code=204, headers=NO_STORE)
+        _set_cookie(response, guard, guard.session_cookie, "", 0)
+        return response
+
+
+def _add_password(router: APIRouter, guard: Guard, login: Login, hashing: CapacityLimiter) -> None:
+    @router.put(
+        "/password",
+        status_code=204,
+        summary="Change my password",
+        responses=problems(
+            _401=NOT_SIGNED_IN + " Or the old password is wrong.",
+            _403=OTHER_SITE + " Or signed in with a token.",
+            _422="The new password is too short, or too easily guessed.",
+            _429="Too many wrong passwords; `Retry-After` says how many seconds to wait.",
+            _503=NO_STORAGE + " Or too many people sign in at once.",
+        ),
+    )
+    async def change_password(
+        request: Request, body: PasswordChange, who: Annotated[Who, Depends(guard.needs())]
+    ) -> Response:
+        """Another password; all one's sessions end, this one too. Tokens go on."""
+        _check_session(who)
+        _check_queue(hashing)
+        change_it = partial(
+            login.change_password,
+            who.name,
+            body.old.get_secret_value(),
+            body.new.get_secret_value(),
+            address=_address(request),
+            device=guard.cookie(request, guard.device_cookie),
+            now=guard.now(),
+        )
+        with _told():
+            await to_thread.run_sync(change_it, limiter=hashing)
+        response = Response(status_code=204)
+        _set_cookie(response, guard, guard.session_cookie, "", 0)
+        return response
+
+
+def _add_tokens(router: APIRouter, access: Access, guard: Guard, limits: Limits) -> None:
+    signed_in = Depends(guard.needs())
+
+    @router.get("/tokens", summary="My tokens", responses=problems(_401=NOT_SIGNED_IN, _403="Signed in with a token."))
+    def list_tokens(response: Response, who: Annotated[Who, signed_in]) -> TokensListed:
+        """All one's own tokens, without what opens anything."""
+        _check_session(who)
+        response.headers.update(NO_STORE)
+        with _told():
+            return TokensListed(tokens=[TokenListed(**_plain(each)) for each in access.tokens(who.name)])
+
+    @router.post(
+        "/tokens",
+        status_code=201,
+        summary="Make a token",
+        responses=problems(
+            _401=NOT_SIGNED_IN,
+            _403=OTHER_SITE + " Or signed in with a token, or the role has not that scope.",
+            _503=NO_STORAGE,
+        ),
+    )
+    def add_token(response: Response, body: TokenWanted, who: Annotated[Who, signed_in]) -> TokenMade:
+        """A token for programs, in one's own name; it is shown this once."""
+        _check_session(who)
+        response.headers.update(NO_STORE)
+        with _told():
+            user = access.user(who.name)
+            if user is None:
+                raise unkept()
+            made = make_token(
+                access, user, label=body.label, scopes=body.scopes, days=body.days, now=guard.now(), limits=limits
+            )
+        return TokenMade(**_plain(made.token), token=made.secret)
+
+    @router.delete(
+        "/tokens/{number}",
+        status_code=204,
+        summary="Revoke a token",
+        responses=problems(
+            _401=NOT_SIGNED_IN, _403=OTHER_SITE + " Or signed in with a token.", _404="No such token.", _503=NO_STORAGE
+        ),
+    )
+    def revoke_token(
+        number: Annotated[int, Path(description="The token's number.", examples=[7], ge=1, le=TOKEN_NUMBER_MAX)],
+        who: Annotated[Who, signed_in],
+    ) -> Response:
+        """End one of one's own tokens; the next request with it is refused."""
+        _check_session(who)
+        with _told():
+            is_found = access.revoke_token(number, who.name)
+        if not is_found:
+            text = _("you have no token {number}").format(number=number)
+            raise Problem(404, "no-token", _("no such token"), text)
+        return Response(status_code=204, headers=NO_STORE)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What ``access.db`` refuses, as an answer."""
+    try:
+        yield
+    except AccessError as error:
+        raise Problem(403, "not-allowed", _("not allowed"), str(error), outcome="not-allowed") from error
+    except StoreError as error:
+        raise unkept() from error
+
+
+def _check_queue(hashing: CapacityLimiter) -> None:
+    """Raise Problem 503 where too many passwords wait to be hashed."""
+    if hashing.statistics().tasks_waiting >= WAITING_MAX:
+        text = _("too many people sign in at once: try again in {seconds} seconds").format(seconds=BUSY_SECONDS)
+        raise Problem(503, "busy", _("too busy"), text, headers={"Retry-After": str(BUSY_SECONDS)})
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _check_session(who: Who) -> None:
+    """Raise Problem 403 where a token asks for what is for people at a browser."""
+    if not who.is_session:
+        text = _("this needs a session: sign in with name and password; tokens are also made with `huzhu token new`")
+        raise Problem(403, "needs-session", _("not with a token"), text)
+
+
+def _set_cookie(response: Response, guard: Guard, name: str, value: str, seconds: int) -> None:
+    response.set_cookie(
+        name, value, max_age=seconds, path="/", secure=guard.is_secure, httponly=True, samesite="strict"
+    )
+    response.headers.update(NO_STORE)
+
+
+def _signed(who: Who) -> Signed:
+    return Signed(
+        name=who.name,
+        role=cast(Role, who.role),
+        ledger=who.ledger,
+        account=who.account,
+        scopes=[cast(Scope, scope) for scope in SCOPES if scope in who.scopes],
+        by="session" if who.is_session else "token",
+        expires_at=_time(who.expires_seconds),
+    )
+
+
+def _plain(token: Token) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "label": token.label,
+        "scopes": list(token.scopes),
+        "created_at": _time(token.created_seconds),
+        "expires_at": _time(token.expires_seconds),
+    }
+
+
+def _time(seconds: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)

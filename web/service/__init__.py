@@ -1,0 +1,1 @@
+"""The node's service: how its HTTP application is put together, and what it answers."""

@@ -1,0 +1,125 @@
+"""The outermost part of the application: everything that comes in passes here, and every answer goes out here.
+
+Static logs are answered beside FastAPI. Every answer gets the security headers; every request is counted under its
+route's pattern; what no part handles becomes a problem document, and a line in the journal without anybody's data.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from gettext import gettext as _
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from web.problem import PROBLEM_TYPE, Problem, format_problem
+from web.service.journal import Journal
+from web.service.log import PREFIX, Headers, LogFiles
+from web.service.metrics import Metrics
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SECURITY: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+]
+UNDER_TLS: Headers = [(b"strict-transport-security", b"max-age=31536000")]
+BODY_MAX_BYTES = 5 * 1_048_576
+"""Of any request; a route may take less."""
+BODY_SECONDS = 30.0
+"""How long a request's body may take to come."""
+LOG_ROUTE, NO_ROUTE = "/log", "none"
+
+
+def security_headers(is_secure: bool) -> Headers:
+    """What goes with every answer."""
+    return SECURITY + (UNDER_TLS if is_secure else [])
+
+
+class Door:
+    """The ASGI application that uvicorn runs."""
+
+    def __init__(self, app: App, files: LogFiles, headers: Headers, metrics: Metrics, journal: Journal) -> None:
+        self._app = app
+        self._files = files
+        self._headers = headers
+        self._metrics = metrics
+        self._journal = journal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def pass_on(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        async def pass_on_secured(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                own = message["headers"]
+                given = {name for name, _value in own}
+                message["headers"] = own + [pair for pair in self._headers if pair[0] not in given]
+            await send(message)
+
+        is_log = scope["path"].startswith(PREFIX)
+        try:
+            if is_log:
+                await self._files(scope, receive, pass_on)
+            else:
+                await self._app(scope, _Bounded(receive), pass_on_secured)
+        except Exception as error:
+            self._journal.bug(error, _route(scope, is_log))
+            if not status:
+                await _answer_bug(pass_on_secured)
+        self._metrics.answered(_route(scope, is_log), status, time.perf_counter() - started)
+
+
+class _Bounded:
+    """A request's body, of bounded length and duration."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._until = asyncio.get_running_loop().time() + BODY_SECONDS
+        self._bytes = 0
+        self._is_whole = False
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        if self._is_whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408) from None
+        self._bytes += len(message.get("body", b""))
+        self._is_whole = not message.get("more_body", False)
+        if self._bytes > BODY_MAX_BYTES:
+            raise HTTPException(413)
+        return message
+
+
+def _route(scope: Scope, is_log: bool) -> str:
+    route = scope.get("route")
+    if is_log:
+        return LOG_ROUTE
+    quick: str | None = scope.get("quick")
+    return quick or (NO_ROUTE if route is None else str(route.path))
+
+
+async def _answer_bug(send: Send) -> None:
+    text = _("the program is at fault, and has written where into its log; nothing is said to have been done")
+    body = format_problem(Problem(500, "bug", _("a fault of the program"), text))
+    headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

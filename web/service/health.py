@@ -1,0 +1,206 @@
+"""How the node is, in plain words: for whoever runs it, and for what watches it."""
+
+import datetime
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from gettext import gettext as _
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from chain.fields import Time, format_time
+from store.home import Home
+from store.log import StoreError
+from store.reading import LedgerReader
+from store.settings import NodeSettings
+from web.access.guard import Guard
+from web.access.who import READ
+from web.problem import Problem
+from web.service.answers import json_answer, problems, text_answer
+from web.service.ledgers import Ledgers
+from web.service.metrics import METRICS_TYPE, Metrics
+from web.service.models import HealthModel
+from web.service.sealing import ALIVE_HOURS
+from web.service.tending import Tender
+from web.service.writer import Writer
+
+DISK_LOW_BYTES = 1 << 29
+SEAL_LATE = datetime.timedelta(minutes=5)
+SECONDS_AN_HOUR, MINUTES_AN_HOUR = 3_600, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What health looks at."""
+
+    settings: NodeSettings
+    home: Home
+    ledgers: Ledgers
+    writer: Writer
+    tender: Tender | None
+    clock: Callable[[], Time]
+
+
+def health_router(watched: Watched, guard: Guard, metrics: Metrics) -> APIRouter:
+    """The routes."""
+    router = APIRouter(prefix="/api/v1", tags=["health"])
+
+    @router.get(
+        "/health",
+        summary="Health",
+        response_model=HealthModel,
+        responses=problems(401) | {503: {"description": "Something is wrong.", "model": HealthModel}},
+    )
+    async def health(request: Request) -> Response:
+        """Whether the node is well: 200, or 503 with what is wrong. Who is not signed in is told no more than that."""
+        who = guard.who_if_any(request)
+        troubles = list(find_troubles(watched))
+        plain = _short(watched, troubles)
+        if who is not None and READ in who.scopes and guard_allows(guard, who, watched.ledgers.origin):
+            plain |= _long(watched, troubles)
+        answer = json_answer(plain)
+        answer.status_code = 503 if troubles else 200
+        return answer
+
+    @router.get(
+        "/metrics",
+        summary="Metrics",
+        response_class=Response,
+        responses={
+            200: text_answer(METRICS_TYPE, "Figures in the form of Prometheus.", "huzhu_entries 120.0"),
+            **problems(401, 403),
+        },
+        dependencies=[Depends(guard.needs(READ))],
+    )
+    async def figures() -> Response:
+        """For Prometheus, which sends a token. Nobody's data is in it."""
+        return Response(metrics.text(), media_type=METRICS_TYPE)
+
+    _watch(watched, metrics)
+    return router
+
+
+def guard_allows(guard: Guard, who: Any, origin: str) -> bool:
+    """Whether they may see this node's own ledger."""
+    try:
+        guard.check_ledger(who, origin)
+    except Problem:
+        return False
+    return True
+
+
+def find_troubles(watched: Watched) -> Iterator[str]:
+    """What is wrong, one sentence each."""
+    standing, now = watched.writer.standing, watched.clock()
+    if standing.trouble:
+        yield _("the last batch could not be written: {trouble}").format(trouble=standing.trouble)
+    yield from _seal_troubles(watched, now)
+    free = disk_free_bytes(watched.home)
+    if free < DISK_LOW_BYTES:
+        yield _("the disk has only {megabytes} MB left").format(megabytes=free // 10**6)
+    yield from _tend_troubles(watched, now)
+    yield from _mirror_troubles(watched, now)
+
+
+def _seal_troubles(watched: Watched, now: Time) -> Iterator[str]:
+    standing, serve = watched.writer.standing, watched.settings.serve
+    if standing.sealed_at is None or not serve.seal_every_minutes:
+        return
+    every = serve.seal_every_minutes
+    minutes = every if standing.unsealed else max(every, ALIVE_HOURS * MINUTES_AN_HOUR)
+    age = now - standing.sealed_at
+    if age > datetime.timedelta(minutes=minutes) + SEAL_LATE:
+        yield _("the last seal is {hours} hours old").format(hours=int(age.total_seconds()) // SECONDS_AN_HOUR)
+    if age < -SEAL_LATE:
+        yield _("the last seal is ahead of this machine's clock: set the clock")
+
+
+def _tend_troubles(watched: Watched, now: Time) -> Iterator[str]:
+    tender, every = watched.tender, watched.settings.serve.tend_every_minutes
+    if tender is None or tender.last is None:
+        return
+    if tender.last.status not in (0, 1):
+        yield _("the last round of looking after neighbours failed: run `huzhu tend` to see why")
+    late = datetime.timedelta(minutes=3 * every) + SEAL_LATE
+    if now - tender.last.ended > late:
+        yield _("neighbours have not been looked after since {time}").format(time=format_time(tender.last.ended))
+
+
+def _mirror_troubles(watched: Watched, now: Time) -> Iterator[str]:
+    try:
+        mirror = watched.ledgers.mirror()
+        if mirror is None:
+            return
+        alarms = _count(mirror, "SELECT count(*) FROM alarm WHERE seen=0")
+        since = int(now.timestamp()) - watched.settings.serve.silent_hours * SECONDS_AN_HOUR
+        silent = _count(mirror, "SELECT count(*) FROM mirror WHERE sealed_seconds<?", since)
+    except StoreError as error:
+        yield str(error)
+        return
+    if alarms:
+        yield _("alarms that nobody has looked at: {count}; see `huzhu alarms`").format(count=alarms)
+    if silent:
+        yield _("ledgers below that have been silent for too long: {count}").format(count=silent)
+
+
+def _count(mirror: LedgerReader, sql: str, *values: object) -> int:
+    return int(mirror.value(sql, *values) or 0)
+
+
+def disk_free_bytes(home: Home) -> int:
+    """Room that is left for this process where the home lies."""
+    found = os.statvfs(home.folder)
+    return found.f_bavail * found.f_frsize
+
+
+def _short(watched: Watched, troubles: list[str]) -> dict[str, Any]:
+    standing = watched.writer.standing
+    return {
+        "ok": not troubles,
+        "origin": watched.settings.origin,
+        "size": standing.size,
+        "sealed": None if standing.sealed_at is None else format_time(standing.sealed_at),
+        "troubles": [],
+    }
+
+
+def _long(watched: Watched, troubles: list[str]) -> dict[str, Any]:
+    last = None if watched.tender is None else watched.tender.last
+    return {
+        "troubles": troubles,
+        "unsealed": watched.writer.standing.unsealed,
+        "waiting": watched.writer.waiting,
+        "disk_free_bytes": disk_free_bytes(watched.home),
+        "tended": None if last is None else format_time(last.ended),
+    }
+
+
+def _watch(watched: Watched, metrics: Metrics) -> None:
+    writer, counts, home = watched.writer, watched.writer.counts, watched.home
+    figures: dict[str, tuple[str, Callable[[], float]]] = {
+        "huzhu_entries": ("Entries on the own ledger.", lambda: writer.standing.size),
+        "huzhu_unsealed_entries": ("Entries since the last seal.", lambda: writer.standing.unsealed),
+        "huzhu_waiting_statements": ("Statements that wait to be written.", lambda: writer.waiting),
+        "huzhu_batches": ("Batches written.", lambda: counts.batches),
+        "huzhu_batch_seconds": ("Seconds spent writing batches.", lambda: counts.seconds),
+        "huzhu_batches_failed": ("Batches that could not be written.", lambda: counts.failed),
+        "huzhu_statements_accepted": ("Statements accepted over the API.", lambda: counts.accepted),
+        "huzhu_statements_refused": ("Statements refused over the API.", lambda: counts.refused),
+        "huzhu_seals": ("Blocks closed by the service.", lambda: counts.seals),
+        "huzhu_last_seal_seconds": ("When the last block was closed, POSIX seconds.", lambda: _sealed(writer)),
+        "huzhu_disk_free_bytes": ("Room on the home's disk.", lambda: disk_free_bytes(home)),
+        "huzhu_last_tend_status": ("Exit status of the last round; -1 before it.", lambda: _tended(watched)),
+    }
+    for name, (text, value) in figures.items():
+        metrics.watch(name, text, value)
+
+
+def _sealed(writer: Writer) -> float:
+    sealed_at = writer.standing.sealed_at
+    return 0.0 if sealed_at is None else sealed_at.timestamp()
+
+
+def _tended(watched: Watched) -> float:
+    return -1 if watched.tender is None or watched.tender.last is None else watched.tender.last.status
+

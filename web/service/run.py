@@ -1,0 +1,182 @@
+"""Runs the application: uvicorn with bounds on what a stranger may cost.
+
+One process, one event loop, one writer thread. It stops at SIGTERM or SIGINT: takes no new connection, answers what it
+has begun, writes what waits, and ends with 0.
+"""
+
+import asyncio
+import contextlib
+import signal
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from gettext import gettext as _
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from store.log import StoreError
+
+HEAD_MAX_BYTES = 32_768
+HEAD_SECONDS = 15.0
+"""How long a connection may be idle, and a request's first line and headers may take to come."""
+WRITE_SECONDS = 60.0
+"""How long a client may take in nothing of what it is sent."""
+CONNECTIONS_MAX = 1_024
+STOP_SECONDS = 30
+BACKLOG = 1_024
+SWITCH_SECONDS = 0.0005
+"""How long the writer may compute while the event loop waits."""
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where to listen, and with which certificate."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class Patient(HttpToolsProtocol):
+    """uvicorn's protocol, which waits for nobody for ever and takes no endless headers."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+    _is_in_head = True
+    _head_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._begin_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._timer, self._stalled):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._is_in_head or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_MAX_BYTES:
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        if self._timer is not None:
+            self._timer.cancel()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if is_last and not self.transport.is_closing():
+            self._begin_head()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+        super().resume_writing()
+
+    def _begin_head(self) -> None:
+        self._is_in_head, self._head_bytes = True, 0
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._is_in_head and not self.transport.is_closing():
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends with 0 when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._on_start = on_start
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_start(self._address())
+
+    def _address(self) -> str:
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        name = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.config.is_ssl else 'http'}://{name}:{port}"
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The same as uvicorn's, which would end by the signal itself in the end."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        kept = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in kept.items():
+                signal.signal(each, handler)
+
+
+def configured(app: Any, listening: Listening) -> uvicorn.Config:
+    """uvicorn's settings; StoreError where the certificate cannot be used."""
+    config = uvicorn.Config(
+        app,
+        host=listening.host,
+        port=listening.port,
+        loop="uvloop",
+        http=Patient,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS_MAX,
+        backlog=BACKLOG,
+        timeout_keep_alive=int(HEAD_SECONDS),
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_certfile=listening.certificate,
+        ssl_keyfile=listening.key,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        text = _("the certificate {certificate} and the key {key} cannot be used: {error}")
+        raise StoreError(
+            text.format(certificate=listening.certificate, key=listening.key, error=error.strerror or error)
+        ) from error
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return config
+
+
+def run(app: Any, listening: Listening, on_start: Callable[[str], None]) -> bool:
+    """Serve until told to stop; whether it could begin. ``on_start`` is told the address."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    server = Server(configured(app, listening), on_start)
+    try:
+        server.run()
+    except SystemExit:
+        return False
+    return server.started

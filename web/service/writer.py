@@ -1,0 +1,326 @@
+"""The one writer of a running node: many small sheets share one lock, one judgement in order, and one disk sync.
+
+    writer = Writer(shared_home, seal_rule)
+    writer.start()                                   # raises what opening the home raises
+    answered = await writer.submit(sheet, promises=True)
+    balance = await writer.ask(lambda node: node.balance_receipt("12345676"))
+    writer.stop()                                    # finishes what waits
+
+Requests put their sheets into a queue; a thread takes all that wait, holds the home's lock for as long as the batch
+takes, and answers after the commit. *Accepted means on disk*: where the commit fails, everybody in the batch is told so
+and nothing of it is kept. Between batches the command line may write; the node takes that up with the next one.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+from chain.fields import Time
+from chain.sheet import SignedSheet
+from ledger.state import Admission, State
+from store.answers import Accepted, Result
+from store.log import StoreError
+from web.desk import DeskNode
+
+QUEUE_MAX_STATEMENTS = 65_536
+"""More must wait outside: what is queued is held in memory, and somebody waits for it."""
+BATCH_MAX_STATEMENTS = 4_096
+"""About a tenth of a second of work: nobody waits longer for the answer because others came along."""
+LOCK_TICK_SECONDS, LOCK_WAIT_SECONDS = 0.005, 20.0
+LOOK_SECONDS = 10.0
+"""How often the writer looks at the home by itself: whether a seal is due, and what others wrote."""
+T = TypeVar("T")
+
+
+class WritingNode(DeskNode, Protocol):
+    """What a batch is written with."""
+
+    def submit(self, sheet: SignedSheet, *, durable: bool = True) -> list[Result]: ...
+    def promises(self, accepted: Sequence[Accepted]) -> list[bytes]: ...
+
+
+class SharedHome(Protocol):
+    """``node.SharedNode``: the node of a home that others write too."""
+
+    def batch(self, waits: Callable[[], Iterable[object]] = ...) -> AbstractContextManager[WritingNode]: ...
+    def close(self) -> None: ...
+
+
+SealRule = Callable[[State], bool]
+"""Whether the open block is to be closed now."""
+
+
+class BusyError(Exception):
+    """The queue is full, or the node is going down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of a sheet: one result for each statement, and a promise for each that was accepted."""
+
+    results: Sequence[Result]
+    promises: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the own ledger stood after the last batch."""
+
+    size: int = 0
+    height: int = 0
+    unsealed: int = 0
+    sealed_at: Time | None = None
+    tier: str = ""
+    admitted: Mapping[str, Admission] = field(default_factory=dict)
+    """The ledgers of the tier below, by origin."""
+    trouble: str = ""
+    """Why the last batch could not be written; empty where it could."""
+
+
+@dataclass(slots=True)
+class _Job:
+    """A sheet that waits, or a question; ``future`` belongs to ``loop``."""
+
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    sheet: SignedSheet | None = None
+    promises: bool = False
+    question: Callable[[WritingNode], Any] | None = None
+
+    @property
+    def statements(self) -> int:
+        return 0 if self.sheet is None else len(self.sheet.statements)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the writer has done since it began."""
+
+    batches: int = 0
+    sheets: int = 0
+    accepted: int = 0
+    refused: int = 0
+    seals: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits, guarded by ``changed``."""
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    jobs: deque[_Job] = field(default_factory=deque)
+    statements: int = 0
+    is_closing: bool = False
+
+
+class Writer:
+    """Runs the writing thread. ``submit`` and ``ask`` are called from an event loop."""
+
+    def __init__(
+        self,
+        home: SharedHome,
+        seal_due: SealRule,
+        on_failure: Callable[[Exception], None] = lambda _error: None,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._home = home
+        self._seal_due = seal_due
+        self._on_failure = on_failure
+        self._look_seconds = look_seconds
+        self._queue = _Queue()
+        self._thread: threading.Thread | None = None
+        self._begun = threading.Event()
+        self._begin_error: Exception | None = None
+        self.counts = Counts()
+        self.standing = Standing()
+
+    def start(self) -> None:
+        """Open the home and go on; raises what keeps it from opening."""
+        self._thread = threading.Thread(target=self._run, name="huzhu-writer")
+        self._thread.start()
+        self._begun.wait()
+        if self._begin_error is not None:
+            self._thread.join()
+            raise self._begin_error
+
+    def stop(self) -> None:
+        """Take nothing more, finish what waits, and close the home."""
+        with self._queue.changed:
+            self._queue.is_closing = True
+            self._queue.changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    @property
+    def waiting(self) -> int:
+        """How many statements wait."""
+        return self._queue.statements
+
+    async def submit(self, sheet: SignedSheet, promises: bool) -> Answered:
+        """What became of a sheet, once it is on disk; BusyError where too much waits, StoreError from the disk."""
+        loop = asyncio.get_running_loop()
+        answered: Answered = await self._put(_Job(loop.create_future(), loop, sheet, promises))
+        return answered
+
+    async def ask(self, question: Callable[[WritingNode], T]) -> T:
+        """What the node says to a question, up to date and with what waited before it; raises what that raises."""
+        loop = asyncio.get_running_loop()
+        answer: T = await self._put(_Job(loop.create_future(), loop, question=question))
+        return answer
+
+    def _put(self, job: _Job) -> "asyncio.Future[Any]":
+        queue = self._queue
+        with queue.changed:
+            is_full = queue.statements + job.statements > QUEUE_MAX_STATEMENTS
+            if queue.is_closing or is_full or len(queue.jobs) >= QUEUE_MAX_STATEMENTS:
+                raise BusyError
+            queue.jobs.append(job)
+            queue.statements += job.statements
+            if len(queue.jobs) == 1:
+                queue.changed.notify()
+        return job.future
+
+    # The thread
+
+    def _run(self) -> None:
+        try:
+            with self._home.batch(self._waits) as node:
+                self._look(node)
+        except Exception as error:
+            self._begin_error = error
+            self._begun.set()
+            self._home.close()
+            return
+        self._begun.set()
+        while True:
+            jobs = self._take()
+            if jobs is None:
+                break
+            self._write(jobs)
+        self._home.close()
+
+    def _take(self) -> list[_Job] | None:
+        """All that waits, up to a batch; nothing after a while without any; None at the end."""
+        queue, jobs, statements = self._queue, [], 0
+        with queue.changed:
+            if not queue.jobs and not queue.is_closing:
+                queue.changed.wait(self._look_seconds)
+            if not queue.jobs and queue.is_closing:
+                return None
+            while queue.jobs and statements < BATCH_MAX_STATEMENTS:
+                job = queue.jobs.popleft()
+                jobs.append(job)
+                statements += job.statements
+            queue.statements -= statements
+        return jobs
+
+    def _write(self, jobs: Sequence[_Job]) -> None:
+        """Write one batch and answer it. What only one job breaks is found by taking them one by one."""
+        started = time.perf_counter()
+        try:
+            answers = self._batch(jobs)
+        except StoreError as error:
+            self._fail(jobs, error)
+        except Exception as error:
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._write([job])
+                return
+            self._fail(jobs, error)
+        else:
+            self.counts.batches += 1
+            self.counts.seconds += time.perf_counter() - started
+            _settle(jobs, answers)
+
+    def _batch(self, jobs: Sequence[_Job]) -> list[Any]:
+        answers: list[Any] = []
+        with self._home.batch(self._waits) as node:
+            for job in jobs:
+                if job.sheet is not None:
+                    answers.append(Answered(node.submit(job.sheet, durable=False), ()))
+                else:
+                    answers.append(_answer(node, job))
+            if self._seal_due(node.state):
+                node.seal(durable=False)
+                self.counts.seals += 1
+            self._look(node)
+        return [
+            self._promise(node, answer) if job.promises else self._count(answer)
+            for job, answer in zip(jobs, answers, strict=True)
+        ]
+
+    def _promise(self, node: WritingNode, answer: Answered) -> Answered:
+        self._count(answer)
+        return Answered(answer.results, node.promises([one for one in answer.results if isinstance(one, Accepted)]))
+
+    def _count(self, answer: T) -> T:
+        if isinstance(answer, Answered):
+            accepted = sum(isinstance(one, Accepted) for one in answer.results)
+            self.counts.sheets += 1
+            self.counts.accepted += accepted
+            self.counts.refused += len(answer.results) - accepted
+        return answer
+
+    def _look(self, node: WritingNode) -> None:
+        state = node.state
+        self.standing = Standing(
+            state.size, state.height, state.block_entries, state.sealed_at, state.tier, dict(state.admitted)
+        )
+
+    def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
+        self.counts.failed += 1
+        self.standing = replace(self.standing, trouble=str(error) or type(error).__name__)
+        self._on_failure(error)
+        _settle(jobs, [error] * len(jobs))
+
+    def _waits(self) -> Iterator[None]:
+        """As long as another process may hold the home: those who wait here are told to come again."""
+        for _tick in range(int(LOCK_WAIT_SECONDS / LOCK_TICK_SECONDS)):
+            time.sleep(LOCK_TICK_SECONDS)
+            yield
+
+
+class _Raised:
+    """What a question raised: the batch around it goes on."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _answer(node: WritingNode, job: _Job) -> Any:
+    """The answer to a question; only a failing disk ends the batch, for nothing else is certain then."""
+    try:
+        return None if job.question is None else job.question(node)
+    except StoreError:
+        raise
+    except Exception as error:
+        return _Raised(error)
+
+
+def _settle(jobs: Sequence[_Job], answers: Sequence[Any]) -> None:
+    """Wake up who waits, each loop once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for job, answer in zip(jobs, answers, strict=True):
+        by_loop.setdefault(job.loop, []).append((job.future, answer))
+    for loop, pairs in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_set_all, pairs)
+
+
+def _set_all(pairs: Sequence[tuple["asyncio.Future[Any]", Any]]) -> None:
+    for future, answer in pairs:
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        elif isinstance(answer, _Raised):
+            future.set_exception(answer.error)
+        else:
+            future.set_result(answer)

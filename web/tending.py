@@ -1,0 +1,263 @@
+"""One round of what a node does for its neighbours: ``huzhu tend``, run by the service on a clock, by cron or by hand.
+
+    pull         mirror the ledgers below, each checked before it counts
+    anchor       put their newest checkpoints into our own log
+    transfers    fetch the hours that others sent us, and settle them
+    cosign       gather the cosignatures that our trust file asks for
+
+Each duty is done whatever became of the others. The home's lock is taken for the moments in which the ledger is
+written, so that the desk and the service can write beside it.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from gettext import gettext as _
+from typing import Any
+
+from chain.checkpoint import open_checkpoint
+from chain.entry import Body
+from chain.limits import SHEET_MAX_STATEMENTS
+from chain.merkle import prove_consistency
+from ledger.state import State
+from store.home import Home
+from store.mirror import MirrorRow, MirrorStore
+from store.settings import Child
+from store.tending import free_bytes, keep_evidence
+from sync.anchors import due_anchors, root_proof
+from sync.fetch import FetchError, Site
+from sync.kept import HELD, SAME, UNREACHABLE, Pulled
+from sync.mirror import Mirror
+from sync.quorum import gather
+from sync.transfers import TransferReport, run_transfers
+from web.auditing import read_policy, workers
+from web.desk import Result, refusal
+from web.libraries import libraries_of
+from web.problems import is_expected
+from web.session import Session, known_index
+
+PULL, ANCHOR, TRANSFERS, COSIGN = "pull", "anchor", "transfers", "cosign"
+DUTIES = (PULL, ANCHOR, TRANSFERS, COSIGN)
+EARLIER_CHECKPOINTS = 32
+"""Among so many the one is looked for that a witness has cosigned last; else it tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What one duty did, for people and for programs; ``alarms``: how many new ones it raised."""
+
+    duty: str
+    lines: list[str]
+    plain: list[dict[str, Any]]
+    alarms: int = 0
+    error: Exception | None = None
+    """Why it could not be done at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Our own ledger, as it was when the round began."""
+
+    origin: str
+    state: State
+    admitted: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def own_ledger(session: Session) -> Own:
+    """What our log says of whom it admits."""
+    with session.reading() as node:
+        state = node.state
+    return Own(node.origin, state, {name: (each.vkey, each.tier) for name, each in state.admitted.items()})
+
+
+def tend(session: Session, duties: Sequence[str]) -> list[Done]:
+    """Do these duties, in the order of ``DUTIES``."""
+    does: dict[str, Callable[[Session], Done]] = {
+        PULL: pull_children,
+        ANCHOR: write_anchors,
+        TRANSFERS: settle_transfers,
+        COSIGN: gather_cosignatures,
+    }
+    return [_try(does[duty], duty, session) for duty in DUTIES if duty in duties]
+
+
+def _try(do: Callable[[Session], Done], duty: str, session: Session) -> Done:
+    """A duty that cannot be done at all keeps none of the others from being done."""
+    try:
+        return do(session)
+    except Exception as error:
+        if not is_expected(error):
+            raise
+        return Done(duty, [], [{"failure": str(error)}], error=error)
+
+
+def open_mirror(home: Home) -> MirrorStore:
+    """The node's mirror; made where there is none yet."""
+    return MirrorStore(home.mirror)
+
+
+def make_mirror(home: Home, store: MirrorStore, own: Own) -> Mirror:
+    """What mirrors into this home."""
+
+    def keep(name: str, raw: bytes) -> str:
+        return str(keep_evidence(home.evidence, name, raw))
+
+    jobs = os.cpu_count() or 1
+    room = partial(free_bytes, home.folder)
+    return Mirror(store, own.origin, own.admitted, keep, room, workers=partial(workers, jobs), jobs=jobs)
+
+
+def pull_children(session: Session) -> Done:
+    """Mirror what the children serve, beginning with the one that waited longest."""
+    home = session.home
+    children = home.node_settings().children
+    if not children:
+        return Done(PULL, [], [])
+    own = own_ledger(session)
+    results: list[Pulled] = []
+    with closing(open_mirror(home)) as store:
+        mirror = make_mirror(home, store, own)
+        for child in _longest_waiting(children, store.rows()):
+            try:
+                with closing(Site(child.url)) as site:
+                    results += mirror.pull(child.origin, site)
+            except FetchError as error:
+                results.append(Pulled(child.origin, UNREACHABLE, 0, 0, str(error)))
+    return pulled_done(results)
+
+
+def _longest_waiting(children: Sequence[Child], rows: Sequence[MirrorRow]) -> list[Child]:
+    pulled = {row.origin: row.pulled_seconds or 0 for row in rows}
+    return sorted(children, key=lambda child: (pulled.get(child.origin, 0), child.origin))
+
+
+def pulled_done(results: Sequence[Pulled], *, say_same: bool = False) -> Done:
+    """What became of each ledger; with ``say_same`` also of those with nothing new."""
+    plain = [
+        {
+            "origin": each.origin,
+            "outcome": each.outcome,
+            "entries": each.entries,
+            "size": each.size,
+            "detail": each.detail,
+            "alarm": each.is_new_alarm,
+        }
+        for each in results
+    ]
+    lines = [_pulled_line(each) for each in results if say_same or each.outcome != SAME]
+    return Done(PULL, lines, plain, sum(each.is_new_alarm for each in results))
+
+
+def _pulled_line(each: Pulled) -> str:
+    text = _("{origin}: {entries} new entries, {size} in all")
+    if each.outcome in (HELD, UNREACHABLE) or (each.detail and not each.entries):
+        text = _("{origin}: {detail}")
+    elif each.detail:
+        text = _("{origin}: {entries} new entries, {size} in all; {detail}")
+    line = text.format(origin=each.origin, entries=each.entries, size=each.size, detail=each.detail)
+    return _("ALARM: {line}").format(line=line) if each.is_new_alarm else line
+
+
+def write_anchors(session: Session) -> Done:
+    """Anchor the newest checkpoints of the ledgers that we admit, and seal, so that receipts of it exist."""
+    home = session.home
+    if not home.mirror.exists():
+        return Done(ANCHOR, [], [])
+    with session.reading() as node, closing(open_mirror(home)) as store:
+        newest = store.notes(node.state.admitted)
+        if not due_anchors(node.state, newest):
+            return Done(ANCHOR, [], [])
+    plain: list[dict[str, Any]] = []
+    with session.writing() as (node, _keyring):
+        bodies = due_anchors(node.state, newest)
+        results: list[Result] = []
+        for start in range(0, len(bodies), SHEET_MAX_STATEMENTS):
+            results += node.declare(bodies[start : start + SHEET_MAX_STATEMENTS])
+        size = node.seal()
+    for body, result in zip(bodies, results, strict=True):
+        refused = refusal(result)
+        outcome = "accepted" if refused is None else refused.outcome
+        plain.append({"origin": body.origin, "outcome": outcome, "index": getattr(result, "index", None)})
+    lines = [_anchor_line(each) for each in plain]
+    return Done(ANCHOR, [*lines, _("sealed: the ledger has {size} entries").format(size=size)], plain)
+
+
+def _anchor_line(each: dict[str, Any]) -> str:
+    if each["index"] is None:
+        return _("{origin}: not anchored ({outcome})").format(**each)
+    return _("{origin}: anchored by entry {index}").format(**each)
+
+
+def settle_transfers(session: Session) -> Done:
+    """Take from our own mirror, then from the nodes above, nearest first, what concerns us, and settle it."""
+    own = own_ledger(session)
+
+    def declare(bodies: Sequence[Body]) -> Sequence[Any]:
+        with session.writing() as (node, _keyring):
+            return node.declare(bodies)
+
+    with libraries_of(session.home) as libraries:
+        report = run_transfers(own.origin, own.state, libraries, declare)
+    return transfers_done(report)
+
+
+def transfers_done(report: TransferReport) -> Done:
+    """What was settled, and what could not be."""
+    plain: list[dict[str, Any]] = [
+        {
+            "kind": each.kind,
+            "index": each.index,
+            "ledger": each.ledger,
+            "their_index": each.their_index,
+            "minutes": each.minutes,
+        }
+        for each in report.settled
+    ]
+    line = _("entry {index}: {kind} of {minutes} minutes, entry {their_index} of {ledger}")
+    lines = [line.format(**each) for each in plain]
+    bad = _("{library}: the proof of entry {index} of {ledger} is not good ({why})")
+    lines += [
+        bad.format(library=each.library, index=each.index, ledger=each.ledger, why=each.why) for each in report.bad
+    ]
+    lines += report.failures
+    plain += [{"failure": failure} for failure in report.failures]
+    return Done(TRANSFERS, lines, plain)
+
+
+def gather_cosignatures(session: Session) -> Done:
+    """Ask the witnesses of our trust file to cosign our newest checkpoint."""
+    trust = session.home.node_settings().trust
+    if trust is None:
+        return Done(COSIGN, [], [])
+    policy = read_policy(trust)
+    with session.reading() as node:
+        raw = node.checkpoint()
+        size = open_checkpoint(raw)[0].size
+        sizes = [index + 1 for index in node.state.seal_indexes[-EARLIER_CHECKPOINTS:] if index + 1 < size]
+        notes = [node.store.checkpoint(each) for each in reversed(sizes)]
+        gathered = gather(
+            policy,
+            raw,
+            [note for note in notes if note is not None],
+            lambda old_size: prove_consistency(old_size, size, node.store.hashes.read),
+        )
+    if gathered.cosignatures:
+        with session.writing() as (writer, _keyring):
+            writer.cosign(gathered.note)
+    names = [line.name for line in gathered.cosignatures]
+    lines = [_("cosigned by {name}").format(name=name) for name in names]
+    lines += gathered.failures
+    if not gathered.is_met:
+        lines.append(_("the checkpoint of size {size} lacks the quorum of {path}").format(size=size, path=trust))
+    plain = {"size": size, "cosigned": names, "quorum": gathered.is_met, "failures": list(gathered.failures)}
+    return Done(COSIGN, lines, [plain])
+
+
+def receipt_to_root(session: Session, index: int) -> bytes:
+    """The proof from an entry of ours to the root: the nodes above are asked for their anchors."""
+    parents = session.home.node_settings().parents
+    with session.reading() as node, ExitStack() as stack:
+        sites = [stack.enter_context(closing(Site(url))) for url in parents]
+        return root_proof(node.receipt, node.origin, known_index(node, index), sites)
