@@ -106,6 +106,7 @@ def waits() -> Iterator[None]:
         "record": "web.commands_hours:record",
         "report": "web.commands_reports:report",
         "resolve": "web.commands_hours:resolve",
+        "restore": "web.commands_restore:restore",
         "reverse": "web.commands_hours:reverse",
         "risk": "web.commands_quality:risk",
         "sanction": "web.commands_cases:sanction",

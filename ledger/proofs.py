@@ -23,6 +23,7 @@ from chain.note import parse_vkey, verify_signature
 from chain.receipt import check_entry_receipt, parse_entry_receipt
 from ledger.bodies import OrgAdmit, TransferOut, TransferRefuse
 from ledger.state import State
+from ledger.tiers import TIER_BELOW
 
 _CODEC = EntryCodec({"org_admit": OrgAdmit, "transfer_out": TransferOut, "transfer_refuse": TransferRefuse})
 """Reads the kinds that a proof may be of."""
@@ -47,12 +48,15 @@ def check_proof(proof: bytes, admissions: Sequence[bytes], trusted: Sequence[str
     """What a proof says, if admissions that begin at one of the ``trusted`` verifier keys show it to be true."""
     if len(admissions) > ADMISSIONS_MAX:
         return None
-    vkeys = trusted
+    vkeys, tier = trusted, None
     for admission in admissions:
         admitted = _check_receipt(admission, vkeys)
         if admitted is None or not isinstance(admitted.entry.body, OrgAdmit):
             return None
-        vkeys = (admitted.entry.body.vkey,)
+        body = admitted.entry.body
+        if tier is not None and body.tier != TIER_BELOW.get(tier):
+            return None  # whoever was admitted as a village admits nobody
+        vkeys, tier = (body.vkey,), body.tier
     return _check_receipt(proof, vkeys)
 
 

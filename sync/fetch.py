@@ -265,7 +265,7 @@ class _Transport(httpx.BaseTransport):
 
     def __init__(self) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=True),
+            ssl_context=ssl.create_default_context(),  # the system's authorities, or those of SSL_CERT_FILE
             max_connections=CONNECTIONS_MAX,
             max_keepalive_connections=CONNECTIONS_MAX,
             keepalive_expiry=CONNECTION_IDLE_SECONDS,

@@ -55,18 +55,31 @@ def test_admissions_lead_from_a_trusted_log_to_that_of_the_proof() -> None:
     assert not proves(PROOF, ADMISSIONS[1:]), "town signs, and nobody trusts it"
 
 
-def test_so_many_admissions_and_no_more() -> None:
-    """A chain of ledgers each of which admits the next."""
-    keys = [f"log{place}" for place in range(ADMISSIONS_MAX + 2)]
+@pytest.mark.parametrize(
+    ("tiers", "is_proven"),
+    [
+        (("county", "township", "village"), True),
+        (("township", "village"), True),
+        (("village",), True),
+        (("village", "county"), False),
+        (("county", "village"), False),
+        (("village", "village"), False),
+        (("township", "township"), False),
+        (("village",) * ADMISSIONS_MAX, False),
+        (("village",) * (ADMISSIONS_MAX + 1), False),
+    ],
+)
+def test_each_admits_the_tier_below_the_one_it_was_admitted_to(tiers: tuple[str, ...], is_proven: bool) -> None:
+    """Whoever was admitted as a village cannot bring in a county."""
+    keys = [f"log{place}" for place in range(len(tiers) + 1)]
     origins = [f"{key}.example/huzhu" for key in keys]
     chain = [
-        made_proof(origins[place], keys[place], admitted(origins[place + 1], keys[place + 1]))
-        for place in range(ADMISSIONS_MAX + 1)
+        made_proof(origins[place], keys[place], admitted(origins[place + 1], keys[place + 1], tier))
+        for place, tier in enumerate(tiers)
     ]
-    trusted = [vkey_of(origin, key) for origin, key in zip(origins, keys, strict=True)]
+    trusted = [vkey_of(origins[0], keys[0])]
 
-    assert proves(made_proof(origins[-1], keys[-1], ENTRY), chain[1:], trusted[1:2])
-    assert not proves(made_proof(origins[-1], keys[-1], ENTRY), chain, trusted[:1])
+    assert bool(proves(made_proof(origins[-1], keys[-1], ENTRY), chain, trusted)) == is_proven
 
 
 def test_a_proof_is_an_entry_of_a_known_kind_in_its_one_form() -> None:

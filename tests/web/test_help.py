@@ -117,6 +117,14 @@ def prepare(desk: Desk, name: str) -> None:
         monkey_home = desk.folder / "old-home"
         desk.home.rename(monkey_home)
         return
+    if name == "restore":
+        older = desk.folder / "older"
+        shutil.copytree(desk.home, older)
+        desk("seal")
+        desk("export", "--archive", "xizhuang.db")
+        shutil.rmtree(desk.home)
+        older.rename(desk.home)
+        return
     if name.startswith(("org ", "transfer fetch", "params hand-down", "mirror ", "receive")):
         prepare_tiers(desk, name)
         return
