@@ -9,7 +9,8 @@ the SHA-256, which says nothing of 256 random bits. Times are seconds since 1970
 
 *Durability*: what a method wrote is on disk when it returns, all of it or nothing (WAL, full sync). *Concurrency*: any
 number of threads and processes; one writes at a time, readers wait for nobody. ``version`` changes with every commit of
-anybody's, and costs microseconds: what was read under one version holds as long as it stays.
+anybody's, and costs microseconds: what was read under one version holds as long as it stays. *Replaced*: where another
+file was put in its place, by a restore, the next call opens that one; where it is gone, nothing is answered or written.
 
     StoreError
     └── AccessError     what was asked for cannot be: a name that is taken, a user who is not there
@@ -83,6 +84,11 @@ def _access(database: Database) -> None:
     run("CREATE INDEX look_user ON look(user)")
 
 
+Place = tuple[int, int]
+"""Device and inode: which file it is, whatever its name."""
+Version = tuple[Place | None, int]
+
+
 class AccessError(StoreError):
     """What was asked for cannot be. The text says why."""
 
@@ -144,20 +150,26 @@ class Access:
         self._writing, self._reading = threading.RLock(), threading.Lock()
         if not path.exists():
             _make(path)
+        self._open()
+
+    def _open(self) -> None:
+        """Both connections, to the file that stands there now."""
+        self._place = _place_of(self._path)
         with self._explained():
-            self._writer = _connect(path)
+            self._writer = _connect(self._path)
             try:
-                self._reader = _connect(path)
+                self._reader = _connect(self._path)
                 try:
-                    self._open()
+                    self._check()
                 except BaseException:
                     self._reader.close()
                     raise
             except BaseException:
                 self._writer.close()
                 raise
+        self._log_place = _place_of(_log_of(self._path))
 
-    def _open(self) -> None:
+    def _check(self) -> None:
         (identity,) = self._writer.execute("PRAGMA application_id").fetchone()
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if identity != APPLICATION_ID:
@@ -166,9 +178,32 @@ class Access:
         if version != USER_VERSION:
             text = _("{path} is of version {version}; this program knows version {known}")
             raise StoreError(text.format(path=self._path, version=version, known=USER_VERSION))
-        with self._transaction():
-            migrations.apply(Database(self._writer))
+        self._writer.execute("BEGIN IMMEDIATE")
+        migrations.apply(Database(self._writer))
+        self._writer.execute("COMMIT")
         self._reader.execute("PRAGMA query_only=ON")
+
+    def _follow(self) -> None:
+        """Open the file anew where another stands in its place; raises StoreError where there is none."""
+        place = _place_of(self._path)
+        if place is None:
+            raise StoreError(_("{path} is gone; restore it from a backup").format(path=self._path))
+        if place == self._place:
+            return
+        with self._writing, self._reading:
+            if place == self._place:
+                return
+            self._reader.close()
+            self._writer.close()
+            self._place = None
+            if self._log_place is not None and _place_of(_log_of(self._path)) == self._log_place:
+                # What the old file had not taken in yet is nothing of the new one's.
+                _log_of(self._path).unlink(missing_ok=True)
+            try:
+                self._open()
+            except StoreError:
+                self._place = None
+                raise
 
     def close(self) -> None:
         """Let go of the file."""
@@ -177,9 +212,11 @@ class Access:
             self._writer.close()
 
     @property
-    def version(self) -> int:
-        """A number that changes with every commit, of this process or another."""
-        return int(self._row("PRAGMA data_version")[0])
+    def version(self) -> Version:
+        """Changes with every commit, of this process or another, and with the file."""
+        self._follow()
+        with self._reading, self._explained():
+            return self._place, self._reader.execute("PRAGMA data_version").fetchone()[0]
 
     # Users
 
@@ -377,6 +414,7 @@ class Access:
     def _transaction(self) -> Iterator[Run]:
         """``execute`` of the writing connection; what is done with it is on disk after the block, or undone."""
         with self._writing, self._explained():
+            self._follow()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer.execute
@@ -387,12 +425,9 @@ class Access:
                 raise
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
+        self._follow()
         with self._reading, self._explained():
             return self._reader.execute(sql, values).fetchall()
-
-    def _row(self, sql: str) -> Any:
-        with self._reading, self._explained():
-            return self._reader.execute(sql).fetchone()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -439,6 +474,19 @@ def _make(path: Path) -> None:
     finally:
         for suffix in ("", "-wal", "-shm"):
             draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+
+
+def _place_of(path: Path) -> Place | None:
+    """Which file stands there; None: none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -56,7 +56,7 @@ def _mirror(database: Database) -> None:
         "CREATE TABLE mirror(log INTEGER PRIMARY KEY, parent TEXT NOT NULL, tier TEXT NOT NULL, vkey TEXT NOT NULL,"
         " size INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, sealed_seconds INTEGER,"
         " pulled_seconds INTEGER, state TEXT NOT NULL DEFAULT 'sound', findings INTEGER NOT NULL DEFAULT 0,"
-        " trouble TEXT NOT NULL DEFAULT '', audit BLOB)",
+        " trouble TEXT NOT NULL DEFAULT '', audit BLOB, tried_seconds INTEGER)",
         "CREATE TABLE staged(log INTEGER PRIMARY KEY, size INTEGER NOT NULL, bytes INTEGER NOT NULL, target BLOB)",
         "CREATE TABLE account(log INTEGER, number TEXT, position INTEGER, balance INTEGER, held INTEGER, status TEXT,"
         " unit TEXT, PRIMARY KEY(log, number)) WITHOUT ROWID",
@@ -92,6 +92,8 @@ class MirrorRow(NamedTuple):
     state: str
     findings: int
     trouble: str
+    tried_seconds: int | None
+    """When it was asked last, whatever came of it."""
 
 
 class AlarmRow(NamedTuple):
@@ -108,7 +110,7 @@ class AlarmRow(NamedTuple):
 
 _ROWS = (
     "SELECT l.origin, m.parent, m.tier, m.vkey, m.size, coalesce(s.size, m.size), coalesce(s.bytes, m.bytes),"
-    " m.sealed_seconds, m.pulled_seconds, m.state, m.findings, m.trouble"
+    " m.sealed_seconds, m.pulled_seconds, m.state, m.findings, m.trouble, m.tried_seconds"
     " FROM mirror m JOIN log l ON l.id=m.log LEFT JOIN staged s ON s.log=m.log"
 )
 
@@ -151,9 +153,9 @@ class MirrorStore:
     # The ledgers
 
     def rows(self) -> list[MirrorRow]:
-        """All mirrored ledgers, those next asked first: the one that was pulled longest ago."""
+        """All mirrored ledgers, those next asked first: the one that was asked longest ago."""
         with _explained(self.path):
-            found = self._run(f"{_ROWS} ORDER BY coalesce(m.pulled_seconds, 0), l.origin").fetchall()
+            found = self._run(f"{_ROWS} ORDER BY coalesce(m.tried_seconds, 0), l.origin").fetchall()
         return [MirrorRow(*row) for row in found]
 
     def log(self, origin: str) -> "MirrorLog | None":
@@ -196,20 +198,35 @@ class MirrorStore:
             ).fetchall()
         return {admitted: (vkey, tier) for admitted, vkey, tier in rows}
 
+    def tried(self) -> dict[str, int]:
+        """When each ledger was asked last, whatever came of it."""
+        return {row.origin: row.tried_seconds or 0 for row in self.rows()}
+
     # Alarms
 
-    def alarm(self, origin: str, code: str, detail: str, keep_evidence: Callable[[], str], at_seconds: int) -> bool:
+    def alarm(
+        self,
+        origin: str,
+        code: str,
+        detail: str,
+        keep_evidence: Callable[[], str],
+        at_seconds: int,
+        *,
+        each: bool = False,
+    ) -> bool:
         """Raise an alarm; False where the same one stands there already and nobody has looked at it, or knows it.
 
-        ``keep_evidence`` writes the file, before the alarm names it, and answers its path.
+        ``keep_evidence`` writes the file, before the alarm names it, and answers its path. With ``each``, an alarm is
+        the same one only where its evidence is.
         """
+        evidence = keep_evidence() if each else ""
         with _explained(self.path):
             (number,) = self._run("SELECT id FROM log WHERE origin=?", origin).fetchone()
-            if self._run(
-                "SELECT 1 FROM alarm WHERE log=? AND code=? AND (NOT seen OR detail=?) LIMIT 1", number, code, detail
-            ).fetchone():
+            same, value = ("evidence=?", evidence) if each else ("(NOT seen OR detail=?)", detail)
+            sql = f"SELECT 1 FROM alarm WHERE log=? AND code=? AND {same} LIMIT 1"  # noqa: S608 - one of two texts
+            if self._run(sql, number, code, value).fetchone():
                 return False
-        evidence = keep_evidence()
+        evidence = evidence or keep_evidence()
         with _explained(self.path):
             self.begin()
             self._run(
@@ -490,16 +507,18 @@ class MirrorLog:
         """The ledger was asked and answered."""
         with _explained(self._store.path):
             self._store.begin()
-            self._store._run("UPDATE mirror SET pulled_seconds=?, trouble='' WHERE log=?", at_seconds, self._log)
-        self.row = self.row._replace(pulled_seconds=at_seconds, trouble="")
+            sql = "UPDATE mirror SET pulled_seconds=?, tried_seconds=?, trouble='' WHERE log=?"
+            self._store._run(sql, at_seconds, at_seconds, self._log)
+        self.row = self.row._replace(pulled_seconds=at_seconds, tried_seconds=at_seconds, trouble="")
 
-    def trouble(self, text: str) -> None:
+    def trouble(self, text: str, at_seconds: int) -> None:
         """Why it could not be had the last time."""
         short = text[:TROUBLE_MAX_CHARACTERS]
         with _explained(self._store.path):
             self._store.begin()
-            self._store._run("UPDATE mirror SET trouble=? WHERE log=?", short, self._log)
-        self.row = self.row._replace(trouble=short)
+            sql = "UPDATE mirror SET trouble=?, tried_seconds=? WHERE log=?"
+            self._store._run(sql, short, at_seconds, self._log)
+        self.row = self.row._replace(trouble=short, tried_seconds=at_seconds)
 
     def hold(self, state: str) -> None:
         """Take nothing more: it is ``forked`` or ``rolled-back``."""

@@ -74,15 +74,19 @@ class LedgerReader:
         version = self.version()
         if version != self._version:
             logs = self.rows("SELECT id, origin FROM log ORDER BY id")
-            kept = self._ledgers
             self._ledgers = {
-                origin: kept.get(origin) or KeptLedger(self, log, origin)
+                origin: self._known(log, origin)
                 for log, origin in logs
                 if isinstance(log, int) and isinstance(origin, str)
             }
             for ledger in self._ledgers.values():
                 ledger.forget()
             self._version = version
+
+    def _known(self, log: int, origin: str) -> "KeptLedger":
+        """The ledger as it was, where it still stands under that number."""
+        known = self._ledgers.get(origin)
+        return known if known is not None and known.log == log else KeptLedger(self, log, origin)
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows of a question of which the caller knows that they are few."""
@@ -117,7 +121,7 @@ class KeptLedger:
     def __init__(self, reader: LedgerReader, log: int, origin: str) -> None:
         self.origin = origin
         self._reader = reader
-        self._log = log
+        self.log = log
         self._checkpoint: tuple[int, bytes] | None = None
         self._is_known = False
         self._entry_count: int | None = None
@@ -138,7 +142,7 @@ class KeptLedger:
         """Size and signed note of the newest one."""
         if not self._is_known:
             sql = "SELECT size, note FROM checkpoint WHERE log=? ORDER BY size DESC LIMIT 1"
-            row = self._reader.row(sql, self._log)
+            row = self._reader.row(sql, self.log)
             if row is not None and not (isinstance(row[0], int) and isinstance(row[1], bytes)):
                 raise self._reader.damage()
             self._checkpoint = None if row is None else (row[0], row[1])
@@ -150,7 +154,7 @@ class KeptLedger:
         sql = "SELECT size, note FROM checkpoint WHERE log=? AND size>? ORDER BY size LIMIT ?"
         return [
             (size, self._bytes(note))
-            for size, note in self._reader.rows(sql, self._log, after_size, min(limit, ROWS_MAX))
+            for size, note in self._reader.rows(sql, self.log, after_size, min(limit, ROWS_MAX))
         ]
 
     def entry_count(self) -> int:
@@ -158,7 +162,7 @@ class KeptLedger:
         if self._reader.is_mirror:
             return self.size
         if self._entry_count is None:
-            last = self._reader.value("SELECT max(idx) FROM entry WHERE log=?", self._log)
+            last = self._reader.value("SELECT max(idx) FROM entry WHERE log=?", self.log)
             self._entry_count = last + 1 if isinstance(last, int) else 0
         return self._entry_count
 
@@ -166,13 +170,13 @@ class KeptLedger:
         """One entry's bytes."""
         if not 0 <= index <= LOG_MAX_ENTRIES or (self._reader.is_mirror and index >= self.size):
             return None
-        raw = self._reader.value("SELECT bytes FROM entry WHERE log=? AND idx=?", self._log, index)
+        raw = self._reader.value("SELECT bytes FROM entry WHERE log=? AND idx=?", self.log, index)
         return None if raw is None else self._bytes(raw)
 
     def entries(self, start: int, end: int) -> list[bytes]:
         """The entries from ``start`` up to but not including ``end``; StoreError where one is missing."""
         sql = "SELECT bytes FROM entry WHERE log=? AND idx>=? AND idx<? ORDER BY idx"
-        found = [self._bytes(raw) for (raw,) in self._reader.rows(sql, self._log, start, min(end, start + ROWS_MAX))]
+        found = [self._bytes(raw) for (raw,) in self._reader.rows(sql, self.log, start, min(end, start + ROWS_MAX))]
         if len(found) != end - start:
             raise self._reader.damage()
         return found
@@ -183,7 +187,7 @@ class KeptLedger:
             start = index * TILE_WIDTH
             return b"".join([leaf_hash(raw) for raw in self.entries(start, start + width)])
         sql = "SELECT hashes FROM tile WHERE log=? AND level=? AND idx=?"
-        raw = self._bytes(self._reader.value(sql, self._log, level, index))[: width * HASH_BYTES]
+        raw = self._bytes(self._reader.value(sql, self.log, level, index))[: width * HASH_BYTES]
         if len(raw) != width * HASH_BYTES:
             raise self._reader.damage()
         return raw
@@ -213,25 +217,25 @@ class KeptLedger:
 
     def account(self, number: str) -> AccountRow | None:
         """One account, by its number."""
-        row = self._reader.row(_ACCOUNT + " AND number=?", self._log, number)
+        row = self._reader.row(_ACCOUNT + " AND number=?", self.log, number)
         return None if row is None else AccountRow(*row)
 
     def accounts(self, after_position: int, limit: int, status: str | None = None) -> list[AccountRow]:
         """Accounts in order of their positions, those behind ``after_position``."""
         sql = f"{_ACCOUNT} AND position>? AND (? IS NULL OR status=?) ORDER BY position LIMIT ?"
-        rows = self._reader.rows(sql, self._log, after_position, status, status, min(limit, ROWS_MAX))
+        rows = self._reader.rows(sql, self.log, after_position, status, status, min(limit, ROWS_MAX))
         return [AccountRow(*row) for row in rows]
 
     def legs(self, number: str, after_index: int, limit: int) -> list[Leg]:
         """What was posted to an account behind ``after_index``, in order."""
         sql = "SELECT idx, balance, held FROM leg WHERE log=? AND account=? AND idx>? ORDER BY idx LIMIT ?"
-        rows = self._reader.rows(sql, self._log, number, after_index, min(limit, ROWS_MAX))
+        rows = self._reader.rows(sql, self.log, number, after_index, min(limit, ROWS_MAX))
         return [Leg(number, *row) for row in rows]
 
     def posted(self, number: str, last_index: int) -> tuple[int, int]:
         """Balance and held of an account after the entry ``last_index``."""
         sql = "SELECT coalesce(sum(balance), 0), coalesce(sum(held), 0) FROM leg WHERE log=? AND account=? AND idx<=?"
-        row = self._reader.row(sql, self._log, number, last_index)
+        row = self._reader.row(sql, self.log, number, last_index)
         return (0, 0) if row is None else (row[0], row[1])
 
     def _bytes(self, value: object) -> bytes:

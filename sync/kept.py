@@ -21,6 +21,7 @@ UNREACHABLE, LIES, FULL, UNADMITTED = "unreachable", "lies", "full", "unadmitted
 """What became of one ledger in one round."""
 
 BAD_CHECKPOINT, BAD_KEY, BAD_FILES = "bad-checkpoint", "bad-key", "bad-files"
+BAD_ARCHIVE, READMITTED = "bad-archive", "readmitted"
 FINDINGS, CLAIMED_TWICE, TOO_LARGE, DISK_LOW = "findings", "claimed-twice", "too-large", "disk-low"
 """Codes of alarms, beside ``forked`` and ``rolled-back``."""
 
@@ -93,7 +94,7 @@ class MirrorLog(Protocol):
     def drop_staged(self) -> None: ...
     def keep_note(self, note: bytes) -> None: ...
     def pulled(self, at_seconds: int) -> None: ...
-    def trouble(self, text: str) -> None: ...
+    def trouble(self, text: str, at_seconds: int) -> None: ...
     def hold(self, state: str) -> None: ...
 
 
@@ -108,8 +109,20 @@ class MirrorStore(Protocol):
     def admissions(self, origin: str) -> Mapping[str, tuple[str, str]]:
         """Verifier key and tier of each ledger that this one admits."""
 
-    def alarm(self, origin: str, code: str, detail: str, keep_evidence: Callable[[], str], at_seconds: int) -> bool:
-        """Raise an alarm; whether it is a new one."""
+    def tried(self) -> Mapping[str, int]:
+        """When each ledger was asked last, in POSIX seconds, whatever came of it."""
+
+    def alarm(
+        self,
+        origin: str,
+        code: str,
+        detail: str,
+        keep_evidence: Callable[[], str],
+        at_seconds: int,
+        *,
+        each: bool = False,
+    ) -> bool:
+        """Raise an alarm; whether it is a new one. With ``each``, other evidence is another alarm."""
 
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
@@ -128,6 +141,8 @@ class Bounds:
     """Stays free on the disk: our own ledger needs it."""
     ledger_seconds_max: float = 900.0
     """For one ledger in one round: a slow line must not keep all others waiting."""
+    child_seconds_max: float = 1_200.0
+    """For one child in one round, with all that it serves of the ledgers below."""
 
 
 @dataclass(frozen=True, slots=True)

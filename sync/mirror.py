@@ -18,28 +18,26 @@ One ledger's failure is a result, and no other's. Only our own disk's failure (t
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from gettext import gettext as _
 from hashlib import sha256
+from heapq import heappop, heappush
 from typing import NoReturn
 
 from chain.checkpoint import CHECKPOINT_MAX_BYTES, Checkpoint, open_checkpoint
 from chain.errors import NoteError, ProofError
 from chain.fork import Fork, format_fork
-from chain.limits import CHECKPOINT_MAX_SIGNATURES
 from chain.merkle import ReadNode, leaf_hash, prove_prefix, tree_root
-from chain.note import ED25519, Note, VerifierKey, add_signatures, format_note, make_vkey, parse_vkey, verify_signature
+from chain.note import Note, VerifierKey, format_note, parse_vkey
 from chain.policy import NO_QUORUM, Policy
 from chain.tile import TILE_WIDTH, TileReader, bundles_of
-from ledger.roster import NODE
-from ledger.signing import Claim
 from ledger.state import State
 from sync.fetch import FetchError, Site
 from sync.kept import (
+    BAD_ARCHIVE,
     BAD_CHECKPOINT,
     BAD_FILES,
     BAD_KEY,
@@ -53,6 +51,7 @@ from sync.kept import (
     MORE,
     NEW,
     OLDER,
+    READMITTED,
     ROLLED_BACK,
     SAME,
     TOO_LARGE,
@@ -60,29 +59,29 @@ from sync.kept import (
     UNREACHABLE,
     Bounds,
     KeepEvidence,
-    Legs,
     MirrorLog,
     MirrorStore,
     Pulled,
-    Transfer,
     Workers,
     no_workers,
-    transfer_of,
 )
+from sync.lines import log_keys, node_keys, signed_by, true_lines
 from sync.offers import AHEAD_BUNDLES, CHECKPOINT, Ahead, Fetch, archive_offers, site_offers
+from sync.posted import Posted
 from verify.audit import LedgerAudit, Trust, thaw_audit
 from verify.frozen import AuditStateError
 from verify.source import Source, SourceError
-from verify.summary import ServiceCounts, summary_of
+from verify.summary import summary_of
 
 
 class _LieError(Exception):
-    """What was offered cannot be what its signer says: an alarm, with evidence."""
+    """What was offered cannot be what it says: an alarm, with evidence, about ``about`` or else whoever offered it."""
 
-    def __init__(self, code: str, detail: str, evidence: bytes) -> None:
+    def __init__(self, code: str, detail: str, evidence: bytes, about: str = "") -> None:
         super().__init__(detail)
         self.code = code
         self.evidence = evidence
+        self.about = about
 
 
 class _HeldError(Exception):
@@ -104,22 +103,23 @@ class _StopError(Exception):
 
 UNKNOWN_ENTRIES_MAX = 262_144
 """In so many new entries a log may bring in the key that has signed for them, and they are taken to see whether."""
-LEGS_AT_ONCE = 16_384
-"""So many are written down together."""
 Taken = tuple[str, str, bool]
 """Outcome of one ledger, what there is to say, and whether a new alarm was raised."""
-TRANSFER_KINDS = ("transfer_out", "transfer_in", "transfer_refuse", "transfer_back")
 
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
-    """A checkpoint as it was offered, with the files behind it. ``is_own``: by the site of that ledger itself."""
+    """A checkpoint as it was offered, with the files behind it. ``is_own``: by the site of that ledger itself.
+
+    ``signed`` is its note with the node's lines alone; empty where no key signs it that is known to be the node's.
+    """
 
     raw: bytes
     checkpoint: Checkpoint
     note: Note
     fetch: Fetch
     is_own: bool
+    signed: bytes = b""
 
 
 class Mirror:
@@ -135,8 +135,12 @@ class Mirror:
         bounds: Bounds | None = None,
         workers: Workers = no_workers,
         jobs: int = 1,
+        witnesses: Sequence[VerifierKey] = (),
     ) -> None:
-        """``workers`` gives the processes, of which there are ``jobs``, that help to audit so many new entries."""
+        """``workers`` gives the processes, of which there are ``jobs``, that help to audit so many new entries.
+
+        Lines by ``witnesses`` are kept where they verify.
+        """
         self._store = store
         self._origin = origin
         self._admitted = admitted
@@ -145,11 +149,15 @@ class Mirror:
         self._bounds = bounds or Bounds()
         self._workers = workers
         self._jobs = jobs
+        self._witnesses = witnesses
+        self._until = float("inf")
+        """When the child that is being asked has had its time."""
 
     def pull(self, child: str, site: Site) -> list[Pulled]:
         """Take what is new from a child's site: its own ledger, and those below it that it serves."""
         if child not in self._admitted:
             return [self._unadmitted(child)]
+        self._until = time.monotonic() + self._bounds.child_seconds_max
         vkey, tier = self._admitted[child]
         log = self._store.admit(child, self._origin, tier, vkey)
         try:
@@ -157,7 +165,7 @@ class Mirror:
             if child not in offers:
                 raise FetchError(_("{url} does not serve {origin}").format(url=site.url, origin=child))
         except FetchError as error:
-            log.trouble(str(error))
+            log.trouble(str(error), int(time.time()))
             self._store.commit()
             return [Pulled(child, UNREACHABLE, 0, log.size, str(error))]
         with _fetchers() as executor:
@@ -165,6 +173,7 @@ class Mirror:
 
     def receive(self, ledgers: Sequence[Source]) -> list[Pulled]:
         """Take what is new from an archive, of all ledgers in it that belong to us."""
+        self._until = float("inf")
         offers = archive_offers(ledgers)
         results = list(self._walk(self._admitted, offers, None, own=None))
         known = {result.origin for result in results}
@@ -176,11 +185,22 @@ class Mirror:
     def _walk(
         self, first: Iterable[str], offers: Mapping[str, Fetch], executor: Executor | None, own: str | None
     ) -> Iterator[Pulled]:
-        """Down from ``first``, as admissions lead, through all that is offered."""
-        waiting = deque((origin, self._origin, *self._admitted[origin]) for origin in first)
-        done = set()
+        """Down from ``first``, as admissions lead, through all that is offered; those first that waited longest.
+
+        A child that has had its time waits for the next round, but for one ledger below it.
+        """
+        tried = self._store.tried()
+        waiting: list[tuple[int, str, str, str, str]] = []
+
+        def wait(parent: str, admissions: Iterable[tuple[str, tuple[str, str]]]) -> None:
+            for below, (vkey, tier) in admissions:
+                heappush(waiting, (tried.get(below, 0), below, parent, vkey, tier))
+
+        wait(self._origin, ((origin, self._admitted[origin]) for origin in first))
+        done: set[str] = set()
+        taken = 0
         while waiting:
-            origin, parent, vkey, tier = waiting.popleft()
+            _tried, origin, parent, vkey, tier = heappop(waiting)
             if origin in done:
                 continue
             done.add(origin)
@@ -189,9 +209,14 @@ class Mirror:
                 yield twice
                 continue
             if origin in offers:
+                if taken > 1 and own is not None and time.monotonic() > self._until:
+                    text = _("its time in this round is over: what is left below it waits for the next")
+                    yield Pulled(own, MORE, 0, 0, text)
+                    return
+                taken += 1
                 log = self._store.admit(origin, parent, tier, vkey)
-                yield self._take_safely(log, offers[origin], executor, is_own=origin == own)
-            waiting.extend((below, origin, *admitted) for below, admitted in self._store.admissions(origin).items())
+                yield self._take_safely(log, offers[origin], executor, own)
+            wait(origin, self._store.admissions(origin).items())
 
     def _claimed_twice(self, origin: str, parent: str) -> Pulled | None:
         """A ledger has one parent: whoever admits one that belongs to another, or ourselves, is named."""
@@ -202,27 +227,32 @@ class Mirror:
         by_other = known not in (None, parent) and origin in self._store.admissions(known or "")
         if not by_us and not by_other:
             return None
-        detail = _("{parent} admits {origin}, which belongs to {other}: ask both which is right")
-        other = self._origin if by_us else known
+        other = self._origin if by_us else known or ""
+        detail = _("{parent} and {other} both admit {origin}; it stays under {other} until one retires it: ask both")
         text = detail.format(parent=parent, origin=origin, other=other)
-        return Pulled(origin, LIES, 0, 0, text, self._alarm(parent, CLAIMED_TWICE, text))
+        accused = (parent,) if by_us else (parent, other)
+        alarms = [self._alarm(each, CLAIMED_TWICE, text) for each in accused]
+        return Pulled(origin, LIES, 0, 0, text, any(alarms))
 
     def _unadmitted(self, origin: str) -> Pulled:
         text = _("{origin} belongs to no ledger here: admit it with `huzhu org admit`, or have its parent do so")
         return Pulled(origin, UNADMITTED, 0, 0, text.format(origin=origin))
 
-    def _take_safely(self, log: MirrorLog, fetch: Fetch, executor: Executor | None, *, is_own: bool) -> Pulled:
-        """One ledger, whatever comes of it; what cannot be had is its trouble, what is false an alarm."""
+    def _take_safely(self, log: MirrorLog, fetch: Fetch, executor: Executor | None, own: str | None) -> Pulled:
+        """One ledger, whatever comes of it; what cannot be had is its trouble, what is false an alarm.
+
+        ``own`` is the child whose site offers it, None for an archive.
+        """
         before, is_new = log.staged, False
         try:
-            outcome, detail, is_new = self._take(log, fetch, executor, is_own=is_own)
+            outcome, detail, is_new = self._take(log, fetch, executor, is_own=log.origin == own)
         except _HeldError as held:
             outcome, detail, is_new = held.state, str(held), held.is_new_alarm
         except _LieError as lie:
             self._store.rollback()
             log.load()
-            is_new = self._alarm(log.origin, lie.code, str(lie), lie.evidence)
             outcome, detail = LIES, str(lie)
+            is_new = self._blame(log, lie, own)
         except _StopError as stop:
             is_new = self._alarm(log.origin, stop.code, str(stop))
             outcome, detail = FULL, str(stop)
@@ -234,19 +264,30 @@ class Mirror:
         if outcome in (NEW, SAME, OLDER, MORE):
             log.pulled(int(time.time()))
         else:
-            log.trouble(detail)
+            log.trouble(detail, int(time.time()))
         self._store.commit()
         return Pulled(log.origin, outcome, log.staged - before, log.size, detail, is_new)
 
-    def _alarm(self, origin: str, code: str, detail: str, evidence: bytes = b"") -> bool:
+    def _blame(self, log: MirrorLog, lie: _LieError, own: str | None) -> bool:
+        """Raise the alarm about whoever lied: what nobody has signed is the word of those who brought it."""
+        about, code, detail = lie.about or own or log.origin, lie.code, str(lie)
+        if not lie.about and own is None:
+            code, detail = BAD_ARCHIVE, _("an archive brought {origin}: {detail}")
+        elif about != log.origin and not lie.about:
+            detail = _("as {origin} is served there: {detail}")
+        return self._alarm(about, code, detail.format(origin=log.origin, detail=lie), lie.evidence)
+
+    def _alarm(self, origin: str, code: str, detail: str, evidence: bytes = b"", *, each: bool = False) -> bool:
+        """With ``each``, also while another of its kind waits for somebody to look at it."""
+
         def keep() -> str:
             if not evidence:
                 return ""
-            kind = "fork" if code in (FORKED, ROLLED_BACK) else "checkpoint"
+            kind = "fork" if code in (FORKED, ROLLED_BACK, READMITTED) else "checkpoint"
             name = f"{origin.replace('/', '_')}.{code}.{sha256(evidence).hexdigest()[:16]}.{kind}"
             return self._keep_evidence(name, evidence)
 
-        return self._store.alarm(origin, code, detail, keep, int(time.time()))
+        return self._store.alarm(origin, code, detail, keep, int(time.time()), each=each)
 
     # One ledger
 
@@ -256,9 +297,8 @@ class Mirror:
             text = _("nothing is taken from it since it forked: see `huzhu alarms`, and what it rests on")
             return HELD, text, False
         offered = _open(log, fetch, is_own=is_own)
-        is_signed = _is_signed(offered.note, [parse_vkey(log.vkey)])
-        if not is_signed:
-            is_signed = _is_signed(offered.note, self._own_keys(log))
+        signed = signed_by(offered.note, [parse_vkey(log.vkey)]) or signed_by(offered.note, self._own_keys(log))
+        offered, is_signed = replace(offered, signed=signed), bool(signed)
         newest = _newest(log, fetch)
         if not is_signed and not 0 < offered.checkpoint.size - log.size <= UNKNOWN_ENTRIES_MAX:
             raise _foreign(offered)
@@ -282,15 +322,23 @@ class Mirror:
     def _keep_lines(self, log: MirrorLog, offered: _Offered) -> None:
         """Of the checkpoint that counts: signature lines that were added since."""
         kept = log.note()
-        if kept is None or kept == offered.raw:
+        if kept is None:
             return
         _checkpoint, note = open_checkpoint(kept)
-        places = {(line.name, line.hash) for line in note.signatures}
-        new = [line for line in offered.note.signatures if (line.name, line.hash) not in places]
-        room = CHECKPOINT_MAX_SIGNATURES - len(note.signatures)
-        if new[:room]:
-            log.keep_note(format_note(add_signatures(note, *new[:room])))
+        if set(offered.note.signatures) <= set(note.signatures):
+            return
+        audit = _thaw(log)
+        if audit is None:
+            return
+        merged = self._true_note(log, offered.note, audit.state, note)
+        if merged != note:
+            log.keep_note(format_note(merged))
             self._store.commit()
+
+    def _true_note(self, log: MirrorLog, note: Note, state: State, kept: Note | None = None) -> Note:
+        """The note without what others have put on it in the name of keys that we know."""
+        known = (*log_keys(state), parse_vkey(log.vkey), *self._witnesses)
+        return true_lines(log.origin, note, known, () if kept is None else kept.signatures)
 
     def _compare(self, log: MirrorLog, newest: _Offered, offered: _Offered) -> str:
         """A signed checkpoint against the newest one that we saw; answers why it is merely an older one, or nothing."""
@@ -326,16 +374,29 @@ class Mirror:
         """Two histories under one key, or one that was taken back: nothing more is taken.
 
         The evidence is on disk before the alarm, and both before it is held: after a crash between them it is found
-        again.
+        again. Where they are signed by keys that nothing in the log ties together, it is its parent's word that both
+        are this ledger's, and nothing of the ledger's own.
         """
+        ours = signed_by(newest.note, [parse_vkey(log.vkey), *self._own_keys(log)])
+        if not ours:
+            raise self._readmitted(log, Fork(newest.raw, offered.raw, path))
         detail = _older(newest, offered)
         if state == FORKED:
             text = _("it has signed two histories: of size {size} and of size {other}")
             detail = text.format(size=newest.checkpoint.size, other=offered.checkpoint.size)
-        is_new = self._alarm(log.origin, state, detail, format_fork(Fork(newest.raw, offered.raw, path)))
+        evidence = format_fork(Fork(ours, offered.signed, path))
+        is_new = self._alarm(log.origin, state, detail, evidence, each=log.state != state)
         log.hold(state)
         self._store.commit()
         raise _HeldError(state, detail, is_new_alarm=is_new)
+
+    def _readmitted(self, log: MirrorLog, notes: Fork) -> _LieError:
+        parent = self._store.parent(log.origin) or self._origin
+        text = _(
+            "{parent} admits {origin} with another key, {key}, and what that signs does not go on from what is here:"
+            " nothing of it is taken; ask {parent}"
+        ).format(parent=parent, origin=log.origin, key=parse_vkey(log.vkey).hash.hex())
+        return _LieError(READMITTED, text, format_fork(notes), log.origin if parent == self._origin else parent)
 
     # The entries
 
@@ -343,13 +404,15 @@ class Mirror:
         """Take the entries up to the checkpoint, step by step."""
         checkpoint = offered.checkpoint
         if is_signed:
-            log.aim(offered.raw)
+            log.aim(offered.signed)
             self._store.commit()
-        deadline = time.monotonic() + self._bounds.ledger_seconds_max
+        deadline = min(self._until, time.monotonic() + self._bounds.ledger_seconds_max)
         with _authenticated(offered):
             ahead = Ahead(offered.fetch, executor, bundles_of(checkpoint.size, log.staged))
             reader = TileReader(ahead, checkpoint.size, checkpoint.root)
-            if log.staged and tree_root(log.staged, reader.hash) != tree_root(log.staged, log.read):
+            if log.staged > checkpoint.size or (
+                log.staged and tree_root(log.staged, reader.hash) != tree_root(log.staged, log.read)
+            ):
                 if not is_signed:
                     raise _foreign(offered)
                 log.drop_staged()
@@ -380,19 +443,23 @@ class Mirror:
 
     def _reach(self, log: MirrorLog, offered: _Offered) -> Taken:
         """All of it is here: it is audited, and counts if one of the ledger's keys has signed for it."""
-        posted = _Posted(log)
+        posted = Posted(log)
         audit = _thaw(log, posted) or LedgerAudit(log.origin, _trust(log), posted.admitted, posted.leg)
         is_whole = not audit.size
         with self._workers(log.staged - audit.size) as executor:
             audit.take(_KeptSource(log, offered), executor, self._jobs)
             posted.flush()
-            report, frozen = audit.report(), audit.freeze()
         state = audit.state
-        if not _is_signed(offered.note, [parse_vkey(log.vkey), *_node_keys(state, log.vkey)]):
+        if not signed_by(offered.note, [parse_vkey(log.vkey), *_node_keys(state, log.vkey)]):
             self._store.rollback()
             log.load()
             log.drop_staged()
             raise _foreign(offered)
+        note = self._true_note(log, offered.note, state)
+        if note != offered.note:
+            offered = replace(offered, raw=format_note(note), note=note)
+            audit.take(_KeptSource(log, offered))
+        report, frozen = audit.report(), audit.freeze()
         log.reach(
             offered.raw,
             frozen,
@@ -408,42 +475,11 @@ class Mirror:
         counts = ", ".join(f"{code} {count}" for code, count in report.finding_counts.items())
         detail = _("its audit has findings: {counts}").format(counts=counts) if counts else ""
         is_new = bool(detail) and self._alarm(log.origin, FINDINGS, detail)
+        if audit.size and not frozen:
+            large = _("what its audit has to remember is too large to be kept: all of it is audited again each time")
+            is_new = self._alarm(log.origin, TOO_LARGE, large) or is_new
         self._store.commit()
         return NEW, detail, is_new
-
-
-class _Posted:
-    """Writes down what the entries post, as the audit tells it; legs of one entry and account are one."""
-
-    def __init__(self, log: MirrorLog) -> None:
-        self._log = log
-        self._legs: Legs = {}
-        self._transfers: list[Transfer] = []
-        self.services = ServiceCounts()
-        self._last_index = -1
-
-    def leg(self, index: int, number: str, balance: int, held: int) -> None:
-        legs, place = self._legs, (number, index)
-        if place in legs:
-            balance, held = balance + legs[place][0], held + legs[place][1]
-        elif index != self._last_index:
-            self._last_index = index
-            if len(legs) >= LEGS_AT_ONCE:
-                self.flush()
-                legs = self._legs
-        legs[place] = balance, held
-
-    def admitted(self, claim: Claim) -> None:
-        self.services.see(claim)
-        if claim.entry.kind in TRANSFER_KINDS:
-            transfer = transfer_of(claim.entry.body)
-            if transfer is not None:
-                self._transfers.append((claim.index, claim.entry.kind, *transfer))
-
-    def flush(self) -> None:
-        self._log.put_legs(self._legs)
-        self._log.put_transfers(self._transfers)
-        self._legs, self._transfers = {}, []
 
 
 def _stage_step(log: MirrorLog, reader: TileReader, bounds: Bounds, offered: _Offered) -> Exception | None:
@@ -514,18 +550,10 @@ def _older(newest: _Offered, offered: _Offered) -> str:
     return text.format(size=offered.checkpoint.size, larger=newest.checkpoint.size)
 
 
-def _is_signed(note: Note, vkeys: Iterable[VerifierKey]) -> bool:
-    return any(verify_signature(vkey, note.text, line) for vkey in vkeys for line in note.signatures)
-
-
 def _node_keys(state: State, vkey: str) -> list[VerifierKey]:
-    """The keys that are or were the node's: one that was exchanged still tells a rollback to its own days.
-
-    None where the admitted key is not among them: then it is the log of somebody else.
-    """
-    keys = [key.public for key in state.roster.keys.values() if key.role == NODE]
-    vkeys = [make_vkey(state.origin, ED25519, public) for public in keys]
-    return vkeys if parse_vkey(vkey) in vkeys else []
+    """The node's keys; none where the admitted key is not among them: then it is the log of somebody else."""
+    keys = node_keys(state)
+    return keys if parse_vkey(vkey) in keys else []
 
 
 def _foreign(offered: _Offered) -> _LieError:
@@ -543,7 +571,7 @@ def _authenticated(offered: _Offered) -> Iterator[None]:
         raise _LieError(BAD_FILES, text.format(error=error), offered.raw) from error
 
 
-def _thaw(log: MirrorLog, posted: "_Posted | None" = None) -> LedgerAudit | None:
+def _thaw(log: MirrorLog, posted: Posted | None = None) -> LedgerAudit | None:
     """The audit of what counts; None where there is none yet, or another program or another key froze it."""
     raw = log.audit()
     if raw is None:

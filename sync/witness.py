@@ -50,6 +50,8 @@ SUSPECTED_MAX = 4
 ATTEMPTS_MAX = 16
 """How often a request is judged again, because other requests of the same log came between."""
 
+FORK_FILES = "witness-fork-"
+"""How the names of proven forks begin."""
 HASH_CHARACTERS = 16
 """How much of a hash stands in a file's name."""
 
@@ -111,8 +113,16 @@ class Evidence(Protocol):
     def count(self, prefix: str) -> int:
         """How many files have a name that begins so."""
 
-    def keep(self, name: str, raw: bytes) -> None:
-        """Write a file, or leave the one of that name."""
+    def keep(self, name: str, raw: bytes) -> bool:
+        """Write a file, or leave the one of that name; True where it is new."""
+
+
+OnFork = Callable[[str, int], None]
+"""Told of a proven fork that was kept: the log's origin, and the size at which somebody came with another tree."""
+
+
+def tell_nobody(origin: str, size: int) -> None:
+    """For who looks at the evidence itself."""
 
 
 class MemoryWitnessStorage:
@@ -146,8 +156,10 @@ class MemoryEvidence:
     def count(self, prefix: str) -> int:
         return sum(name.startswith(prefix) for name in self.files)
 
-    def keep(self, name: str, raw: bytes) -> None:
+    def keep(self, name: str, raw: bytes) -> bool:
+        is_new = name not in self.files
         self.files.setdefault(name, raw)
+        return is_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +229,7 @@ class Witness:
         storage: WitnessStorage,
         evidence: Evidence,
         clock: Callable[[], int],
+        on_fork: OnFork = tell_nobody,
     ) -> None:
         """``vkeys_of`` gives the keys that are trusted for an origin now, none where the log is not known.
 
@@ -227,6 +240,8 @@ class Witness:
         self._storage = storage
         self._evidence = evidence
         self._clock = clock
+        self._on_fork = on_fork
+        self._keeping = threading.Lock()
 
     def vkeys(self) -> tuple[VerifierKey, VerifierKey]:
         """By which this witness is verified."""
@@ -278,16 +293,19 @@ class Witness:
         else:
             return
         if check_fork(fork, vkeys).is_proven:
-            self._keep("fork", fork, (ours, request.checkpoint), FORKS_MAX)
+            if self._keep("fork", fork, (ours, request.checkpoint), FORKS_MAX):
+                self._on_fork(ours.origin, request.checkpoint.size)
         else:
             self._keep("suspected", Fork(note, theirs), (ours, request.checkpoint), SUSPECTED_MAX)
 
-    def _keep(self, code: str, fork: Fork, trees: tuple[Checkpoint, Checkpoint], most: int) -> None:
-        """One file for each two trees: the same two do not fill the folder, however often they are sent."""
+    def _keep(self, code: str, fork: Fork, trees: tuple[Checkpoint, Checkpoint], most: int) -> bool:
+        """One file for each two trees: the same two do not fill the folder, however often. True where it is new."""
         of_log = f"witness-{code}-{origin_hash(trees[0].origin)[:HASH_CHARACTERS]}-"
         digest = hashlib.sha256(b"".join(b"%d %s\n" % (tree.size, tree.root) for tree in trees)).hexdigest()
-        if self._evidence.count(of_log) < most:
-            self._evidence.keep(f"{of_log}{digest[:HASH_CHARACTERS]}.fork", format_fork(fork))
+        with self._keeping:
+            if self._evidence.count(of_log) >= most:
+                return False
+            return self._evidence.keep(f"{of_log}{digest[:HASH_CHARACTERS]}.fork", format_fork(fork))
 
 
 def _lines_by(vkeys: Sequence[VerifierKey], note: Note) -> Iterator[NoteSignature]:

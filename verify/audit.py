@@ -249,7 +249,8 @@ class LedgerAudit:
     def ties(self) -> Ties:
         """What the ledger says of others, for step 8."""
         state, ties = self._replay.state, self._ties
-        ties.size, ties.parent, ties.parent_vkey = self.size, state.parent, state.parent_vkey
+        ties.size, ties.tier, ties.parent, ties.parent_vkey = self.size, state.tier, state.parent, state.parent_vkey
+        ties.sealed_seconds = 0 if state.sealed_at is None else int(state.sealed_at.timestamp())
         ties.node_keys = sorted(self._checkpoints.node_keys)
         bridge = state.accounts.get(BRIDGE)
         ties.bridge = bridge.balance if bridge is not None else 0
@@ -364,7 +365,8 @@ class LedgerAudit:
             if outcome is not None:
                 self._refuse(index, f"rule.{outcome}", f"the rules refuse this {statement.kind}")
             elif statement.kind in TIES:
-                self._ties.take(index, statement.body, hashed)
+                log_time = self._replay.state.log_time(statement.at)
+                self._ties.take(index, statement.body, hashed, int(log_time.timestamp()))
 
     def _refuse(self, index: int, code: str, detail: str, expected: object = None, found: object = None) -> None:
         """An entry with a finding changes nothing."""

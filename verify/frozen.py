@@ -1,6 +1,6 @@
 """An audit at rest: what it has to remember to go on with new entries alone, as bytes.
 
-    huzhu/audit/v1 LF ‖ size (8 bytes) ‖ SHA-256 of the rest (32 bytes) ‖ MessagePack of a ``Record``
+    huzhu/audit/v2 LF ‖ size (8 bytes) ‖ SHA-256 of the rest (32 bytes) ‖ MessagePack of a ``Record``
 
 It is the auditor's own: whoever can write it can make the next audit believe anything. It is checked all the same,
 since disks rot and files are taken for others: version, hash, origin, the keys it was judged by, and that the entries
@@ -22,7 +22,7 @@ from verify.checkpoints import CheckpointRecord
 from verify.finding import Finding, Findings
 from verify.ties import Ties
 
-FORM = b"huzhu/audit/v1\n"
+FORM = b"huzhu/audit/v2\n"
 """Another one with every change of what an audit remembers or finds."""
 
 FROZEN_MAX_BYTES = 2**30
@@ -87,10 +87,10 @@ def frozen_size(raw: bytes) -> int:
 
 
 def format_record(record: Record, size: int) -> bytes:
-    """The bytes of an audit at rest; raises AuditStateError where there are too many to be read again."""
+    """The bytes of an audit at rest; none where there are too many to be read again."""
     payload = msgspec.msgpack.encode(record)
     if len(payload) > FROZEN_MAX_BYTES:
-        raise AuditStateError(f"an audit at rest has at most {FROZEN_MAX_BYTES} bytes, not {len(payload)}")
+        return b""
     return FORM + size.to_bytes(SIZE_BYTES, "big") + sha256(payload).digest() + payload
 
 

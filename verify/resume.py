@@ -13,6 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
+from chain.checkpoint import open_checkpoint
+from chain.errors import ChainError
 from chain.merkle import leaf_hash
 from verify.across import Audited
 from verify.audit import LedgerAudit, Trust, thaw_audit
@@ -58,9 +60,9 @@ def audit_on(
             why = str(error)
         else:
             found = _go_on(audit, source, executor, workers, on_progress)
-            if found is not None:
+            if isinstance(found, Resumed):
                 return found
-            why = f"the log does not go on from its first {audit.size} entries as the last audit saw them"
+            why = found
             kept = audit.kept(LAST_AUDIT)
             if kept is not None:
                 trust = replace(trust, kept=(*trust.kept, kept))
@@ -85,17 +87,29 @@ def _from_first(
 
 def _go_on(
     audit: LedgerAudit, source: Source, executor: Executor | None, workers: int, on_progress: OnProgress | None
-) -> Resumed | None:
-    """None where the log is another one, or was cut back."""
+) -> Resumed | str:
+    """Or why not: the log is another one, was cut back, or does not show a checkpoint as new as it did."""
     start, before = audit.size, audit.report().finding_counts
+    why = f"the log does not go on from its first {start} entries as the last audit saw them"
     try:
         if leaf_hash(source.entry(start - 1)) != audit.state.last_seal_hash:
-            return None
+            return why
+        if not any(_is_as_new(raw, source.origin, start) for _size, raw in source.checkpoints(start)):
+            return f"the log does not show the checkpoint of its first {start} entries any more, nor a newer one"
         audit.keeps = True
         audit.take(source, executor, workers, on_progress)
     except (IndexError, SourceError):
-        return None
+        return why
     report = audit.report()
     if any(report.finding_counts.get(code, 0) > before.get(code, 0) for code in BREAKS):
-        return None
+        return why
     return Resumed(Audited(report, audit.ties()), start, audit.freeze())
+
+
+def _is_as_new(raw: bytes, origin: str, size: int) -> bool:
+    """Whether these bytes are a checkpoint of that log, of that size or a larger one; all else is for the audit."""
+    try:
+        checkpoint, _note = open_checkpoint(raw)
+    except ChainError:
+        return False
+    return checkpoint.origin == origin and checkpoint.size >= size

@@ -10,9 +10,9 @@ The first receipt is that of the entry. Each next one is of an ``anchor`` in the
 the very one that the receipt before it leads to. The last one's checkpoint is the root's, signed by a key that the
 checker pins; so who trusts the root's key alone needs no other.
 
-What such a proof rests on: that the root's log holds those bytes, which is proven; and that each ledger above anchors
-what its rules allow, which is for their audits. The signatures of the ledgers in between are not looked at: what the
-root's log holds of them cannot be taken back by anyone.
+What is proven: the root's log holds its anchor, and the anchored logs hold the others and the entry. That an anchored
+log is the one that the ledger of that name signed is the word of the ledger that anchored it, which its rules bind and
+its audit shows; unless the checker pins a key of the ledger below, too: then that key must have signed.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ from chain.checkpoint import Checkpoint, open_checkpoint
 from chain.encoding import format_decimal, parse_decimal, shown
 from chain.entry import Entry
 from chain.errors import ChainError, NoteError, ProofError
+from chain.note import ED25519, verify_signature
 from chain.policy import Policy
 from chain.receipt import ENTRY_RECEIPT_MAX_BYTES, check_entry_receipt, parse_entry_receipt
 from ledger.bodies import Anchor
@@ -46,6 +47,8 @@ class Step:
     checkpoint: Checkpoint
     index: int
     entry: Entry[Any]
+    is_signed: bool
+    """Whether a key that the checker pins signed the checkpoint; else it is the word of the ledger that anchors it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,11 @@ class ProvenToRoot:
     def root(self) -> Step:
         """In the log whose key was pinned."""
         return self.steps[-1]
+
+    @property
+    def unsigned(self) -> tuple[str, ...]:
+        """The ledgers of which no key was pinned."""
+        return tuple(step.checkpoint.origin for step in self.steps if not step.is_signed)
 
 
 def parse_root_proof(raw: bytes) -> tuple[bytes, ...]:
@@ -98,7 +106,7 @@ def check_root_proof(raw: bytes, policy: Policy) -> ProvenToRoot:
     """What the proof proves to somebody who trusts ``policy``; raises ReceiptError."""
     try:
         receipts = parse_root_proof(raw)
-        steps = tuple(map(_check_step, receipts))
+        steps = tuple(_check_step(receipt, policy) for receipt in receipts)
         for below, above in pairwise(steps):
             _check_anchor(below, above)
     except ChainError as error:
@@ -107,9 +115,13 @@ def check_root_proof(raw: bytes, policy: Policy) -> ProvenToRoot:
     return ProvenToRoot(steps)
 
 
-def _check_step(raw: bytes) -> Step:
+def _check_step(raw: bytes, policy: Policy) -> Step:
     receipt = parse_entry_receipt(raw)
-    return Step(check_entry_receipt(receipt), receipt.index, CODEC.parse(receipt.extra))
+    checkpoint, note = open_checkpoint(receipt.checkpoint)
+    pinned = [vkey for vkey in policy.logs if vkey.name == checkpoint.origin and vkey.type == ED25519]
+    if pinned and not any(verify_signature(vkey, note.text, line) for vkey in pinned for line in note.signatures):
+        raise NoteError(f"no pinned key of {checkpoint.origin} has signed the checkpoint")
+    return Step(check_entry_receipt(receipt), receipt.index, CODEC.parse(receipt.extra), bool(pinned))
 
 
 def _check_anchor(below: Step, above: Step) -> None:

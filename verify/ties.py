@@ -6,11 +6,13 @@ to be compared with what a parent anchored.
 """
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from chain.checkpoint import open_checkpoint
+from chain.checkpoint import Checkpoint, format_checkpoint_text, open_checkpoint
+from chain.keys import SIGNATURE_BYTES, verify_ed25519
 from chain.merkle import HASH_BYTES, leaf_hash
 from chain.note import parse_vkey
 from chain.receipt import parse_entry_receipt
@@ -43,6 +45,8 @@ class Taken(msgspec.Struct, array_like=True, frozen=True):
     leaf: bytes
     sent: Place
     minutes: int | None
+    seconds: int
+    """The log's time at the entry."""
 
 
 class Returned(msgspec.Struct, array_like=True, frozen=True):
@@ -50,32 +54,36 @@ class Returned(msgspec.Struct, array_like=True, frozen=True):
 
     sent_index: int
     refusal: Place
+    seconds: int
 
 
 class Admitted(msgspec.Struct, array_like=True, frozen=True):
-    """An ``org_admit`` of the ledger that signs by ``public``; whether it holds, or an ``org_retire`` followed."""
+    """An ``org_admit`` of a ledger of a tier that signs by ``public``; whether it holds, or an ``org_retire`` came."""
 
     index: int
     public: bytes
+    tier: str
     holds: bool = True
 
 
-class AnchoredAt(msgspec.Struct, array_like=True, frozen=True):
-    """An ``anchor``: the entry at ``index`` says what root another ledger had at ``size``."""
-
-    index: int
-    origin: str
-    size: int
-    root: bytes
-
-
 class ShownAt(msgspec.Struct, array_like=True, frozen=True):
-    """The proof in the entry at ``index`` shows a checkpoint that another ledger signed: its root at ``size``."""
+    """The ``anchor`` or the proof in the entry at ``index`` shows a checkpoint of another ledger: its root at ``size``.
+
+    Whose ``signatures`` they are is looked at where that ledger has another root: a log of its name may have made them.
+    """
 
     index: int
     origin: str
     size: int
     root: bytes
+    seconds: int
+    """The log's time at the entry."""
+    signatures: tuple[bytes, ...]
+
+    def is_signed_by(self, node_keys: Iterable[bytes]) -> bool:
+        """Whether one of a ledger's node keys made one of the signatures."""
+        text = format_checkpoint_text(Checkpoint(self.origin, self.size, self.root)).encode()
+        return any(verify_ed25519(public, text, signature) for public in node_keys for signature in self.signatures)
 
 
 class Ties(msgspec.Struct):
@@ -83,6 +91,9 @@ class Ties(msgspec.Struct):
 
     origin: str
     size: int = 0
+    sealed_seconds: int = 0
+    """When it was last sealed."""
+    tier: str = ""
     parent: str | None = None
     parent_vkey: str | None = None
     node_keys: list[bytes] = []
@@ -93,9 +104,9 @@ class Ties(msgspec.Struct):
     taken: dict[int, Taken] = {}
     returned: dict[int, Returned] = {}
     admitted: dict[str, list[Admitted]] = {}
-    anchors: list[AnchoredAt] = []
+    anchors: list[ShownAt] = []
     shown: dict[str, ShownAt] = {}
-    """Of each checkpoint in proofs and admissions, by its text, the first entry that carries it."""
+    """Of each checkpoint in proofs and admissions, by its signed note, the first entry that carries it."""
     seals: bytearray = msgspec.field(default_factory=bytearray)
     """For each seal the size that it made, in eight bytes, and the root of all entries up to it."""
 
@@ -116,38 +127,45 @@ class Ties(msgspec.Struct):
         last = self.seals[-SEAL_BYTES:]
         return (_size_in(last, 0), bytes(last[SIZE_BYTES:])) if last else None
 
-    def take(self, index: int, body: Any, hashed: bytes) -> None:
-        """Take in an entry of one of ``KINDS`` that is true; ``hashed`` is its leaf."""
+    def take(self, index: int, body: Any, hashed: bytes, seconds: int) -> None:
+        """Take in an entry of one of ``KINDS`` that is true; ``hashed`` is its leaf, ``seconds`` the log's time."""
         if isinstance(body, TransferIn | TransferRefuse | TransferBack):
             for receipt in (body.proof, *body.admissions):
-                checkpoint, note = open_checkpoint(parse_entry_receipt(receipt).checkpoint)
-                shown = ShownAt(index, checkpoint.origin, checkpoint.size, checkpoint.root)
-                self.shown.setdefault(note.text, shown)
+                note = parse_entry_receipt(receipt).checkpoint
+                if note.decode() not in self.shown:
+                    self.shown[note.decode()] = _shown(index, seconds, note)
         match body:
             case TransferOut():
                 address = parse_address(body.to)
                 self.sent[index] = Sent(hashed, address[0] if address else "", body.minutes)
             case TransferIn():
-                self.taken[index] = Taken(hashed, _place(body.proof), body.minutes)
+                self.taken[index] = Taken(hashed, _place(body.proof), body.minutes, seconds)
             case TransferRefuse():
-                self.taken[index] = Taken(hashed, _place(body.proof), None)
+                self.taken[index] = Taken(hashed, _place(body.proof), None, seconds)
             case TransferBack():
-                self.returned[index] = Returned(body.index, _place(body.proof))
+                self.returned[index] = Returned(body.index, _place(body.proof), seconds)
             case OrgAdmit():
                 public = parse_vkey(body.vkey).public
-                self.admitted.setdefault(body.origin, []).append(Admitted(index, public))
+                self.admitted.setdefault(body.origin, []).append(Admitted(index, public, body.tier))
             case OrgRetire():
                 admissions = self.admitted[body.origin]
                 admissions[-1] = msgspec.structs.replace(admissions[-1], holds=False)
             case Anchor():
-                checkpoint, _note = open_checkpoint(body.checkpoint)
-                self.anchors.append(AnchoredAt(index, body.origin, checkpoint.size, checkpoint.root))
+                self.anchors.append(_shown(index, seconds, body.checkpoint))
 
 
 KINDS = frozenset(
     ("transfer_out", "transfer_in", "transfer_refuse", "transfer_back", "org_admit", "org_retire", "anchor")
 )
 """Those that ``Ties.take`` takes in."""
+
+
+def _shown(index: int, seconds: int, raw: bytes) -> ShownAt:
+    """The checkpoint with the Ed25519 signatures that bear its origin's name."""
+    checkpoint, note = open_checkpoint(raw)
+    own = (line for line in note.signatures if line.name == checkpoint.origin)
+    signatures = tuple(line.signature for line in own if len(line.signature) == SIGNATURE_BYTES)
+    return ShownAt(index, checkpoint.origin, checkpoint.size, checkpoint.root, seconds, signatures)
 
 
 def _place(proof: bytes) -> Place:

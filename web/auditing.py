@@ -103,6 +103,7 @@ def verify(
     _look_through(places, old)
     with _pool(jobs or os.cpu_count() or 1, cluster, places, old) as pool, progress_bar() as show:
         found = list(_resumed(places, old, states, brought, pool, show))
+    _check_brought(brought, [each.audited.report.origin for each in found])
     across = lay_side_by_side([each.audited for each in found], brought)
     read = [_read_of(each, old.get(place)) for place, each in zip(places, found, strict=True)]
     seconds = time.monotonic() - started

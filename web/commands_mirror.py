@@ -46,11 +46,13 @@ STATES = {
 ALARMS = {
     "forked": marked("signed two histories"),
     "rolled-back": marked("went back to an older state"),
-    "bad-checkpoint": marked("offers no checkpoint of its own"),
-    "bad-key": marked("is signed by a foreign key"),
-    "bad-files": marked("serves other files than it signed"),
+    "readmitted": marked("admits a ledger with another key"),
+    "bad-checkpoint": marked("serves what is no checkpoint"),
+    "bad-key": marked("serves what a foreign key signed"),
+    "bad-files": marked("serves other files than were signed"),
+    "bad-archive": marked("came in a false archive"),
     "findings": marked("breaks the rules"),
-    "claimed-twice": marked("admits a ledger of others"),
+    "claimed-twice": marked("and another ledger both admit one"),
     "too-large": marked("is too large"),
     "disk-low": marked("has no room here"),
 }

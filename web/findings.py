@@ -38,6 +38,7 @@ FINDINGS = {
     "transfer.unproven": marked("the ledger that the hours came from, or that refused them, does not say so"),
     "transfer.twice": marked("the same hours were taken twice"),
     "org.unadmitted": marked("no ledger above admits this one with its key: it may be anybody's"),
+    "org.twice": marked("this ledger admits one that belongs to another, or that another admits, too"),
     "sum.nonzero": marked("hours or money came from nowhere: the sum over all accounts is not zero"),
     "balance.differs": marked("a published balance does not follow from the entries"),
 }

@@ -40,6 +40,7 @@ def plain_root_proof(proven: ProvenToRoot) -> dict[str, Any]:
         "kind": first.entry.kind,
         "at": format_time(first.entry.at),
         "root": proven.root.checkpoint.origin,
+        "unsigned": list(proven.unsigned),
         "anchors": [
             {
                 "origin": step.checkpoint.origin,
@@ -77,4 +78,9 @@ def root_proof_lines(proven: ProvenToRoot) -> Iterator[str]:
             at=format_time(step.entry.at),
         )
         below = step
-    yield _("It rests on that key alone. That the entry and the anchors keep the rules, the audits of these logs say.")
+    if proven.unsigned:
+        text = _(
+            "It rests on that key, and on the word of those that anchored: the trust file pins no key of {origins}."
+        )
+        yield text.format(origins=", ".join(proven.unsigned))
+    yield _("That the entry and the anchors keep the rules, the audits of these logs say.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from web.problems import DeskError
 
 if TYPE_CHECKING:
+    from store.tiles import TileLedger
     from verify.source import Source
 
 ADDRESSES = ("http://", "https://")
@@ -34,17 +35,23 @@ class Place:
 
     @contextmanager
     def opened(self) -> "Iterator[Source]":
-        """Its bytes. An archive was looked through before."""
+        """Its bytes; raises DeskError where another ledger stands there now. An archive was looked through before."""
         from store.archive import open_archive
         from store.tiles import open_address, open_tiles
 
         if self.name.startswith(ADDRESSES):
-            yield open_address(self.name)[0]
+            yield self._same(open_address(self.name)[0])
         elif Path(self.name).is_dir():
-            yield open_tiles(Path(self.name))
+            yield self._same(open_tiles(Path(self.name)))
         else:
             with open_archive(Path(self.name), origin=self.origin, looks_through=False) as (ledger,):
                 yield ledger
+
+    def _same(self, found: "TileLedger") -> "TileLedger":
+        if found.origin != self.origin:
+            text = _("{place} first gave the ledger {origin}, and now gives {other}: ask whoever keeps it why")
+            raise DeskError(text.format(place=self.name, origin=self.origin, other=found.origin))
+        return found
 
 
 def places_of(targets: Sequence[str]) -> list[Place]:

@@ -1,11 +1,12 @@
 """One round of what a node does for its neighbours: ``huzhu tend``, run by the service on a clock, by cron or by hand.
 
+    cosign       gather the cosignatures that our trust file asks for
+    transfers    fetch the hours that others sent us, and settle them
     pull         mirror the ledgers below, each checked before it counts
     anchor       put their newest checkpoints into our own log
-    transfers    fetch the hours that others sent us, and settle them
-    cosign       gather the cosignatures that our trust file asks for
 
-Each duty is done whatever became of the others. The home's lock is taken for the moments in which the ledger is
+Each duty is done whatever became of the others. The first two do not wait for slow children; they are done once more
+where those brought something. The home's lock is taken for the moments in which the ledger is
 written, so that the desk and the service can write beside it.
 """
 
@@ -21,6 +22,7 @@ from chain.checkpoint import open_checkpoint
 from chain.entry import Body
 from chain.limits import SHEET_MAX_STATEMENTS
 from chain.merkle import prove_consistency
+from chain.note import VerifierKey
 from ledger.state import State
 from store.home import Home
 from store.mirror import MirrorRow, MirrorStore
@@ -28,7 +30,7 @@ from store.settings import Child
 from store.tending import free_bytes, keep_evidence
 from sync.anchors import due_anchors, root_proof
 from sync.fetch import FetchError, Site
-from sync.kept import HELD, SAME, UNREACHABLE, Pulled
+from sync.kept import HELD, NEW, SAME, UNREACHABLE, Pulled
 from sync.mirror import Mirror
 from sync.quorum import gather
 from sync.transfers import TransferReport, run_transfers
@@ -39,7 +41,7 @@ from web.problems import is_expected
 from web.session import Session, known_index
 
 PULL, ANCHOR, TRANSFERS, COSIGN = "pull", "anchor", "transfers", "cosign"
-DUTIES = (PULL, ANCHOR, TRANSFERS, COSIGN)
+DUTIES = (COSIGN, TRANSFERS, PULL, ANCHOR)
 EARLIER_CHECKPOINTS = 32
 """Among so many the one is looked for that a witness has cosigned last; else it tells."""
 
@@ -73,14 +75,27 @@ def own_ledger(session: Session) -> Own:
 
 
 def tend(session: Session, duties: Sequence[str]) -> list[Done]:
-    """Do these duties, in the order of ``DUTIES``."""
+    """Do these duties, in the order of ``DUTIES``; what depends on new entries below us is then done once more."""
     does: dict[str, Callable[[Session], Done]] = {
         PULL: pull_children,
         ANCHOR: write_anchors,
         TRANSFERS: settle_transfers,
         COSIGN: gather_cosignatures,
     }
-    return [_try(does[duty], duty, session) for duty in DUTIES if duty in duties]
+    done = {duty: _try(does[duty], duty, session) for duty in DUTIES if duty in duties}
+    brought = PULL in done and any(each.get("outcome") == NEW for each in done[PULL].plain)
+    if brought or (ANCHOR in done and done[ANCHOR].plain):
+        for duty in (TRANSFERS, COSIGN):
+            if duty in done:
+                done[duty] = _both(done[duty], _try(does[duty], duty, session))
+    return list(done.values())
+
+
+def _both(first: Done, again: Done) -> Done:
+    """A duty that was done twice in a round; what was said before is not said again."""
+    lines = [*first.lines, *(line for line in again.lines if line not in first.lines)]
+    plain = [*first.plain, *(each for each in again.plain if each not in first.plain)]
+    return Done(first.duty, lines, plain, first.alarms + again.alarms, again.error)
 
 
 def _try(do: Callable[[Session], Done], duty: str, session: Session) -> Done:
@@ -88,9 +103,14 @@ def _try(do: Callable[[Session], Done], duty: str, session: Session) -> Done:
     try:
         return do(session)
     except Exception as error:
-        if not is_expected(error):
+        if not _is_told(error):
             raise
         return Done(duty, [], [{"failure": str(error)}], error=error)
+
+
+def _is_told(error: Exception) -> bool:
+    """Whether it has a sentence for people: also a file that is not there."""
+    return isinstance(error, OSError) or is_expected(error)
 
 
 def open_mirror(home: Home) -> MirrorStore:
@@ -105,8 +125,27 @@ def make_mirror(home: Home, store: MirrorStore, own: Own) -> Mirror:
         return str(keep_evidence(home.evidence, name, raw))
 
     jobs = os.cpu_count() or 1
-    room = partial(free_bytes, home.folder)
-    return Mirror(store, own.origin, own.admitted, keep, room, workers=partial(workers, jobs), jobs=jobs)
+    return Mirror(
+        store,
+        own.origin,
+        own.admitted,
+        keep,
+        partial(free_bytes, home.folder),
+        workers=partial(workers, jobs),
+        jobs=jobs,
+        witnesses=_witnesses(home),
+    )
+
+
+def _witnesses(home: Home) -> list[VerifierKey]:
+    """The witnesses that we know; none where the trust file cannot be read, which ``cosign`` tells."""
+    trust = home.node_settings().trust
+    try:
+        return [] if trust is None else [vkey for _name, vkey in read_policy(trust).witnesses]
+    except Exception as error:
+        if not _is_told(error):
+            raise
+        return []
 
 
 def pull_children(session: Session) -> Done:
@@ -129,8 +168,8 @@ def pull_children(session: Session) -> Done:
 
 
 def _longest_waiting(children: Sequence[Child], rows: Sequence[MirrorRow]) -> list[Child]:
-    pulled = {row.origin: row.pulled_seconds or 0 for row in rows}
-    return sorted(children, key=lambda child: (pulled.get(child.origin, 0), child.origin))
+    tried = {row.origin: row.tried_seconds or 0 for row in rows}
+    return sorted(children, key=lambda child: (tried.get(child.origin, 0), child.origin))
 
 
 def pulled_done(results: Sequence[Pulled], *, say_same: bool = False) -> Done:

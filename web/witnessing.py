@@ -21,14 +21,17 @@ from store.keyfiles import write_key
 from store.log import StoreError
 from store.settings import WITNESS_NAME, WITNESS_NAME_MAX_CHARACTERS, is_address
 from store.witness import (
+    WITNESS_ID,
     WITNESS_KEY,
     WITNESS_MLDSA_KEY,
     EvidenceFolder,
     WitnessStore,
+    make_memory,
     name_witness,
+    open_memory,
     read_witness_keys,
 )
-from sync.witness import Witness, WitnessKeys
+from sync.witness import OnFork, Witness, WitnessKeys, tell_nobody
 from web.problems import DeskError
 
 Admitted = Callable[[], Mapping[str, Admission]]
@@ -55,6 +58,10 @@ def make_keys(home: Home, name: str, passphrase: bytes | None) -> WitnessKeys:
         text = _("{folder} is the witness {name} already: `huzhu witness show` prints its keys")
         raise StoreError(text.format(folder=home.folder, name=settings.witness_name))
     home.signing_key(home.keys / NODE_KEY, passphrase)
+    if any(path.exists() for path in paths):
+        open_memory(home).close()  # with a key of it something may have been cosigned
+    else:
+        make_memory(home.witness, home.keys / WITNESS_ID)
     if not paths[0].exists():
         write_key(paths[0], SigningKey(os.urandom(SEED_BYTES)), passphrase)
     if not paths[1].exists():
@@ -64,7 +71,9 @@ def make_keys(home: Home, name: str, passphrase: bytes | None) -> WitnessKeys:
     return WitnessKeys(name, *read_witness_keys(home, passphrase))
 
 
-def make_witness(home: Home, keys: WitnessKeys, store: WitnessStore, admitted: Admitted) -> Witness:
+def make_witness(
+    home: Home, keys: WitnessKeys, store: WitnessStore, admitted: Admitted, on_fork: OnFork = tell_nobody
+) -> Witness:
     """The witness of a home. The trust file is read now, ``admitted`` at every request; raises StoreError."""
     settings = home.node_settings()
     trusted = () if settings.trust is None else read_trust(settings.trust).logs
@@ -72,7 +81,7 @@ def make_witness(home: Home, keys: WitnessKeys, store: WitnessStore, admitted: A
     def vkeys_of(origin: str) -> list[VerifierKey]:
         return [] if origin == settings.origin else list(_vkeys_of(origin, trusted, admitted()))
 
-    return Witness(keys, vkeys_of, store, EvidenceFolder(home.evidence), lambda: int(time.time()))
+    return Witness(keys, vkeys_of, store, EvidenceFolder(home.evidence), lambda: int(time.time()), on_fork)
 
 
 def read_trust(path: Path) -> Policy:

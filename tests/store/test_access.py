@@ -164,6 +164,39 @@ def test_the_version_changes_with_every_commit_of_anybody(access: Access, path: 
     assert access.version != second
 
 
+def test_a_file_that_replaced_it_is_opened(access: Access, path: Path, tmp_path: Path) -> None:
+    with closing(Access(tmp_path / "other.db")) as other:
+        other.add_user("li", "auditor", now=NOW)
+    add_token(access, b"t")
+    before = access.version
+    (tmp_path / "other.db").replace(path)
+    assert access.version != before
+    assert access.token_holder(b"t") is None
+    assert [user.name for user in access.users()] == ["li"]
+    access.add_user("zhao", "clerk", now=NOW)
+    with closing(Access(path)) as again:
+        assert [user.name for user in again.users()] == ["li", "zhao"]
+
+
+def test_a_look_goes_into_the_file_that_stands_there(access: Access, path: Path, tmp_path: Path) -> None:
+    Access(tmp_path / "other.db").close()
+    access.users()
+    (tmp_path / "other.db").replace(path)
+    access.note_look(look(NOW))
+    with closing(Access(path)) as again:
+        assert len(again.looks()) == 1
+
+
+def test_a_file_that_is_gone_is_said_and_not_made_anew(access: Access, path: Path) -> None:
+    path.rename(path.with_name("away.db"))
+    for ask in (lambda: access.version, access.users, lambda: access.note_look(look(NOW))):
+        with pytest.raises(StoreError, match="is gone"):
+            ask()
+    assert not path.exists()
+    path.with_name("away.db").rename(path)
+    assert len(access.users()) == 1
+
+
 GATE = Gate(b"g", 3, 60)
 
 

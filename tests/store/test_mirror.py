@@ -230,3 +230,28 @@ def test_one_tends_at_a_time(tmp_path: Path) -> None:
         pass
     with pytest.raises(StoreError), tend_lock(tmp_path / "nowhere"):
         pass
+
+
+def test_an_alarm_for_each_evidence(store: MirrorStore) -> None:
+    log = store.admit(VILLAGE, PARENT, "village", "vkey")
+
+    def raised(evidence: str, *, each: bool) -> bool:
+        return store.alarm(VILLAGE, FORKED, "detail", lambda: evidence, 7, each=each)
+
+    assert [raised("a", each=True), raised("a", each=True), raised("b", each=True), raised("c", each=False)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert [alarm.evidence for alarm in store.alarms()] == ["b", "a"]
+    assert log.origin == VILLAGE
+
+
+def test_when_a_ledger_was_asked_is_known_whatever_came_of_it(store: MirrorStore) -> None:
+    log, other = (store.admit(origin, PARENT, "village", "vkey") for origin in (VILLAGE, OTHER))
+    log.trouble("nobody answers", 9)
+    other.pulled(5)
+    store.commit()
+    assert store.tried() == {VILLAGE: 9, OTHER: 5}
+    assert [row.origin for row in store.rows()] == [OTHER, VILLAGE]

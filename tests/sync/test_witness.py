@@ -22,7 +22,7 @@ from chain.merkle import prove_consistency, tree_root
 from chain.note import format_note, parse_vkey
 from chain.witness import format_add_checkpoint, origin_hash, parse_signature_lines
 from store.log import StoreError
-from store.witness import EvidenceFolder, WitnessStore
+from store.witness import EvidenceFolder, WitnessStore, make_memory
 from sync.witness import (
     COSIGNED,
     FORKS_MAX,
@@ -70,6 +70,14 @@ def request(old: int, size: int, entries: list[bytes] = ENTRIES) -> bytes:
     return format_add_checkpoint(old, prove_consistency(old, size, node_reader(entries)), note(size, entries))
 
 
+def opened(path: Path) -> WitnessStore:
+    """A witness's file, made where it is missing."""
+    identity = path.with_name("witness.id")
+    if not identity.exists():
+        make_memory(path, identity)
+    return WitnessStore(path, identity)
+
+
 def remember(storage: WitnessStorage, raw: bytes) -> None:
     checkpoint, _signed = open_checkpoint(raw)
     storage.advance(None, checkpoint, raw)
@@ -80,7 +88,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WitnessS
     if request.param == "memory":
         yield MemoryWitnessStorage()
         return
-    with closing(WitnessStore(tmp_path / "witness.db")) as store:
+    with closing(opened(tmp_path / "witness.db")) as store:
         yield store
 
 
@@ -136,7 +144,7 @@ def test_a_mangled_request_is_refused() -> None:
 
 
 def test_two_trees_are_evidence_that_anyone_can_check(tmp_path: Path) -> None:
-    with closing(WitnessStore(tmp_path / "witness.db")) as store:
+    with closing(opened(tmp_path / "witness.db")) as store:
         witness = make_witness(store, EvidenceFolder(tmp_path / "evidence"))
         assert witness.add_checkpoint(request(0, 9)).status == 200
         false = [*ENTRIES[:3], b"another", *ENTRIES[4:]]
@@ -180,7 +188,7 @@ def test_no_requests_at_once_lead_to_two_histories(tmp_path: Path) -> None:
                 with lock:
                     given.append((old, size, open_checkpoint(raw.partition(b"\n\n")[2])[0]))
 
-    with closing(WitnessStore(tmp_path / "w.db")) as one, closing(WitnessStore(tmp_path / "w.db")) as two:
+    with closing(opened(tmp_path / "w.db")) as one, closing(opened(tmp_path / "w.db")) as two:
         witnesses = [make_witness(one), make_witness(two)]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(ask, range(8)))
@@ -215,7 +223,7 @@ def test_a_request_that_came_second_is_judged_again() -> None:
 
 
 def test_a_smaller_size_is_a_mistake_of_ours(tmp_path: Path) -> None:
-    with closing(WitnessStore(tmp_path / "w.db")) as store, pytest.raises(ValueError, match="does not go back"):
+    with closing(opened(tmp_path / "w.db")) as store, pytest.raises(ValueError, match="does not go back"):
         store.advance(Checkpoint(LOG.name, 9, bytes(32)), Checkpoint(LOG.name, 8, bytes(32)), b"")
 
 
@@ -232,7 +240,8 @@ class Dying(WitnessStore):
         done = super().advance(old, new, note)
         os.kill(os.getpid(), signal.SIGKILL)
 
-store = Dying(Path(sys.argv[1]))
+path = Path(sys.argv[1])
+store = Dying(path, path.with_name("witness.id"))
 make_witness(store).add_checkpoint(request(9, 20))
 """
 
@@ -240,11 +249,11 @@ make_witness(store).add_checkpoint(request(9, 20))
 @pytest.mark.parametrize(("moment", "size"), [("before", 9), ("after", 20)])
 def test_a_kill_between_disk_and_answer_leaves_a_state_to_go_on_from(tmp_path: Path, moment: str, size: int) -> None:
     path = tmp_path / "witness.db"
-    with closing(WitnessStore(path)) as store:
+    with closing(opened(path)) as store:
         assert make_witness(store).add_checkpoint(request(0, 9)).status == 200
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), moment], cwd=ROOT, check=False)
     assert done.returncode == -signal.SIGKILL
-    with closing(WitnessStore(path)) as store:
+    with closing(opened(path)) as store:
         witness = make_witness(store)
         if size == 20:
             false = [*ENTRIES[:12], b"another", *ENTRIES[13:]]
@@ -257,15 +266,82 @@ def test_a_kill_between_disk_and_answer_leaves_a_state_to_go_on_from(tmp_path: P
 def test_a_file_of_another_kind_is_not_written_into(tmp_path: Path) -> None:
     path = tmp_path / "witness.db"
     path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreError, match="is not the file of a witness"):
+        make_memory(path, tmp_path / "witness.id")
+    (tmp_path / "witness.id").write_text("0" * 32)
     with pytest.raises(StoreError):
-        WitnessStore(path)
+        WitnessStore(path, tmp_path / "witness.id")
     assert path.read_bytes() == b"not a database" * 100
-    with pytest.raises(StoreError):
-        WitnessStore(tmp_path / "nowhere" / "witness.db")
+    with pytest.raises(StoreError, match="cannot be made"):
+        make_memory(tmp_path / "nowhere" / "witness.db", tmp_path / "witness.id")
+
+
+def test_a_witness_that_has_forgotten_does_not_begin_again(tmp_path: Path) -> None:
+    path, identity = tmp_path / "witness.db", tmp_path / "witness.id"
+    opened(path).close()
+    path.unlink()
+    with pytest.raises(StoreError, match="has forgotten must not cosign again"):
+        WitnessStore(path, identity)
+    assert not path.exists()
+    path.touch()
+    with pytest.raises(StoreError, match="has forgotten must not cosign again"):
+        WitnessStore(path, identity)
+
+
+def test_the_file_of_another_witness_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "witness.db"
+    opened(path).close()
+    make_memory(tmp_path / "other.db", tmp_path / "other.id")
+    (tmp_path / "other.db").replace(path)
+    with pytest.raises(StoreError, match="is not the file that this witness was made with"):
+        opened(path)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_nothing_is_cosigned_after_the_file_was_taken_away(tmp_path: Path, is_replaced: bool) -> None:
+    path = tmp_path / "witness.db"
+    with closing(opened(path)) as store:
+        witness = make_witness(store)
+        assert witness.add_checkpoint(request(0, 9)).status == 200
+        copy = path.read_bytes()
+        path.rename(tmp_path / "away.db")
+        if is_replaced:
+            path.write_bytes(copy)
+        with pytest.raises(StoreError, match="was moved away or replaced"):
+            witness.add_checkpoint(request(9, 20))
+        (tmp_path / "away.db").replace(path)
+        assert witness.add_checkpoint(request(9, 20)).status == 200
+
+
+def test_a_proven_fork_is_told_once() -> None:
+    told: list[tuple[str, int]] = []
+    witness = Witness(
+        WITNESS_KEYS,
+        lambda _origin: [LOG],
+        MemoryWitnessStorage(),
+        MemoryEvidence(),
+        lambda: 1,
+        lambda *fork: told.append(fork),
+    )
+    assert witness.add_checkpoint(request(0, 9)).status == 200
+    false = [*ENTRIES[:3], b"another", *ENTRIES[4:]]
+    for _time in range(2):
+        assert witness.add_checkpoint(request(9, 9, false)).status == 409
+    assert told == [(LOG.name, 9)]
+
+
+def test_evidence_that_comes_at_once_is_bounded_too() -> None:
+    evidence = MemoryEvidence()
+    witness = make_witness(MemoryWitnessStorage(), evidence)
+    assert witness.add_checkpoint(request(0, 9)).status == 200
+    asked = [request(9, 9, [b"%d" % number, *ENTRIES[1:]]) for number in range(3 * FORKS_MAX)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(witness.add_checkpoint, asked))
+    assert len(evidence.files) == FORKS_MAX
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
-    with closing(WitnessStore(tmp_path / "witness.db")):
+    with closing(opened(tmp_path / "witness.db")):
         assert (tmp_path / "witness.db").stat().st_mode & 0o777 == 0o600
 
 

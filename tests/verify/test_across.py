@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chain.checkpoint import Checkpoint, format_checkpoint_text
 from chain.keys import SigningKey
 from chain.note import ED25519, VerifierKey, format_vkey, make_vkey, parse_vkey
 from chain.policy import NO_QUORUM, Policy
@@ -16,11 +17,14 @@ from tests.verify.ledgers import audit, policy, village
 from verify.across import Across, Audited, lay_side_by_side
 from verify.audit import LedgerAudit, LedgerReport, Trust
 from verify.finding import Finding
-from verify.ties import Admitted, AnchoredAt, Place, Returned, Sent, ShownAt, Taken, Ties
+from verify.ties import Admitted, Place, Returned, Sent, ShownAt, Taken, Ties
 
 CITY, COUNTY, A, B, ELSEWHERE = (f"{name}.example/huzhu" for name in ("city", "county", "a", "b", "elsewhere"))
 KEYS = {origin: SigningKey(bytes([number]) * 32) for number, origin in enumerate((CITY, COUNTY, A, B), 1)}
+TIERS = {CITY: "city", COUNTY: "county", A: "village", B: "village"}
 STRANGER = SigningKey(b"x" * 32)
+NOW = 1_800_000_000
+"""When all that is taken in these ledgers is taken."""
 REPORT = audit(village(), Trust())
 SIZE = 100
 
@@ -35,7 +39,7 @@ def leaf(number: int) -> bytes:
 
 def ties(origin: str, parent: str | None = None, **given: object) -> Ties:
     """A ledger of 100 entries with seals at 10, 20 … 100."""
-    made = Ties(origin, size=SIZE, parent=parent, node_keys=[KEYS[origin].public])
+    made = Ties(origin, size=SIZE, tier=TIERS[origin], parent=parent, node_keys=[KEYS[origin].public])
     made.parent_vkey = None if parent is None else format_vkey(vkey(parent))
     for size in range(10, SIZE + 1, 10):
         made.add_seal(size, leaf(size))
@@ -45,22 +49,36 @@ def ties(origin: str, parent: str | None = None, **given: object) -> Ties:
 
 
 def admits(*origins: str) -> dict[str, list[Admitted]]:
-    return {origin: [Admitted(5, KEYS[origin].public)] for origin in origins}
+    return {origin: [admitted(origin)] for origin in origins}
+
+
+def admitted(origin: str, key: SigningKey | None = None, index: int = 5, *, holds: bool = True) -> Admitted:
+    return Admitted(index, (key or KEYS[origin]).public, TIERS[origin], holds)
+
+
+def shown(index: int, origin: str, size: int, root: bytes, key: SigningKey | None = None) -> ShownAt:
+    """A checkpoint, signed by the ledger's node or by somebody else."""
+    text = format_checkpoint_text(Checkpoint(origin, size, root)).encode()
+    return ShownAt(index, origin, size, root, NOW, ((key or KEYS[origin]).sign(text),))
+
+
+def taken(number: int, place: Place, minutes: int | None) -> Taken:
+    return Taken(leaf(number), place, minutes, NOW)
 
 
 def city() -> list[Ties]:
     """A city, its county, and two villages: hours went from one to the other, and some came back."""
     return [
-        ties(CITY, admitted=admits(COUNTY), anchors=[AnchoredAt(50, COUNTY, 90, leaf(90))]),
-        ties(COUNTY, CITY, admitted=admits(A, B), anchors=[AnchoredAt(60, A, 30, leaf(30))]),
+        ties(CITY, admitted=admits(COUNTY), anchors=[shown(50, COUNTY, 90, leaf(90))]),
+        ties(COUNTY, CITY, admitted=admits(A, B), anchors=[shown(60, A, 30, leaf(30))]),
         ties(
             A, COUNTY, bridge=80,
             sent={1: Sent(leaf(1), B, 60), 2: Sent(leaf(2), B, 30), 3: Sent(leaf(3), B, 80)},
-            returned={70: Returned(2, Place(B, 41, leaf(41)))},
+            returned={70: Returned(2, Place(B, 41, leaf(41)), NOW)},
         ),
         ties(
             B, COUNTY, bridge=-60,
-            taken={40: Taken(leaf(40), Place(A, 1, leaf(1)), 60), 41: Taken(leaf(41), Place(A, 2, leaf(2)), None)},
+            taken={40: taken(40, Place(A, 1, leaf(1)), 60), 41: taken(41, Place(A, 2, leaf(2)), None)},
         ),
     ]  # fmt: skip
 
@@ -136,32 +154,32 @@ def test_a_refusal_of_what_was_never_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "taken",
+    "others",
     [
         {},
-        {41: Taken(leaf(99), Place(A, 2, leaf(2)), None)},
-        {41: Taken(leaf(41), Place(A, 7, leaf(2)), 30)},
+        {41: taken(99, Place(A, 2, leaf(2)), None)},
+        {41: taken(41, Place(A, 7, leaf(2)), 30)},
     ],
     ids=["never refused", "another refusal", "not refused but taken"],
 )
-def test_hours_that_came_back_without_a_refusal(taken: dict[int, Taken]) -> None:
-    ledgers = changed(B, taken={40: Taken(leaf(40), Place(A, 1, leaf(1)), 60), **taken})
+def test_hours_that_came_back_without_a_refusal(others: dict[int, Taken]) -> None:
+    ledgers = changed(B, taken={40: taken(40, Place(A, 1, leaf(1)), 60), **others})
     assert (A, "transfer.unproven", 70) in found(lay(ledgers))
 
 
 def test_hours_taken_and_given_back() -> None:
     both = {
-        40: Taken(leaf(40), Place(A, 1, leaf(1)), 60),
-        41: Taken(leaf(41), Place(A, 2, leaf(2)), None),
-        43: Taken(leaf(43), Place(A, 2, leaf(2)), 30),
+        40: taken(40, Place(A, 1, leaf(1)), 60),
+        41: taken(41, Place(A, 2, leaf(2)), None),
+        43: taken(43, Place(A, 2, leaf(2)), 30),
     }
     assert found(lay(changed(B, taken=both))) == [(A, "transfer.twice", 70)]
 
 
 def test_hours_taken_by_two_ledgers_or_twice() -> None:
-    twice = {40: Taken(leaf(40), Place(A, 1, leaf(1)), 60), 42: Taken(leaf(42), Place(A, 1, leaf(1)), 60)}
+    twice = {40: taken(40, Place(A, 1, leaf(1)), 60), 42: taken(42, Place(A, 1, leaf(1)), 60)}
     assert (B, "transfer.twice", 42) in found(lay(changed(B, taken=twice)))
-    ledgers = changed(COUNTY, taken={77: Taken(leaf(77), Place(A, 1, leaf(1)), 60)})
+    ledgers = changed(COUNTY, taken={77: taken(77, Place(A, 1, leaf(1)), 60)})
     assert found(lay(ledgers)) == [(COUNTY, "transfer.twice", 77)]
 
 
@@ -175,18 +193,18 @@ def test_what_is_not_at_hand_is_counted_and_no_finding() -> None:
 
 def test_a_copy_that_ends_before_the_proof_is_only_old() -> None:
     """A mirror takes ledgers one after the other: hours may have arrived that its copy has not seen leaving."""
-    late = Taken(leaf(40), Place(A, SIZE, leaf(1)), 60)
-    across = lay(changed(B, taken={40: late, 41: Taken(leaf(41), Place(A, 2, leaf(2)), None)}))
+    late = taken(40, Place(A, SIZE, leaf(1)), 60)
+    across = lay(changed(B, taken={40: late, 41: taken(41, Place(A, 2, leaf(2)), None)}))
     assert found(across) == [] and across.travel.ahead == 1 and across.travel.came == 60
 
 
 def test_a_ledger_that_its_parent_never_admitted_or_with_another_key() -> None:
     assert found(lay(changed(COUNTY, admitted=admits(A)))) == [(B, "org.unadmitted", None)]
-    other = admits(A) | {B: [Admitted(5, STRANGER.public)]}
+    other = admits(A) | {B: [admitted(B, STRANGER)]}
     across = lay(changed(COUNTY, admitted=other))
     assert found(across) == [(B, "org.unadmitted", None)]
     assert [report.is_pinned for report in across.reports] == [True, True, True, False]
-    again = admits(A) | {B: [Admitted(5, STRANGER.public, holds=False), Admitted(9, KEYS[B].public)]}
+    again = admits(A) | {B: [admitted(B, STRANGER, holds=False), admitted(B, index=9)]}
     assert found(lay(changed(COUNTY, admitted=again))) == []
 
 
@@ -196,7 +214,7 @@ def test_a_ledger_that_names_another_parent_of_the_same_name() -> None:
 
 
 def test_a_retired_ledger_is_not_trusted_and_no_finding() -> None:
-    retired = admits(A) | {B: [Admitted(5, KEYS[B].public, holds=False)]}
+    retired = admits(A) | {B: [admitted(B, holds=False)]}
     across = lay(changed(COUNTY, admitted=retired))
     assert found(across) == []
     assert [report.is_pinned for report in across.reports] == [True, True, True, False]
@@ -221,14 +239,14 @@ def test_no_pinned_key_leads_there() -> None:
 
 
 def test_an_anchor_of_another_history() -> None:
-    other = [AnchoredAt(60, A, 30, leaf(31))]
+    other = [shown(60, A, 30, leaf(31))]
     assert found(lay(changed(COUNTY, anchors=other))) == [(A, "log.fork", 29)]
-    between = [AnchoredAt(60, A, 35, leaf(35))]
+    between = [shown(60, A, 35, leaf(35))]
     assert found(lay(changed(COUNTY, anchors=between))) == [(A, "log.fork", 34)]
 
 
 def test_an_anchor_of_a_longer_log() -> None:
-    assert found(lay(changed(COUNTY, anchors=[AnchoredAt(60, A, 110, leaf(110))]))) == [(A, "log.rollback", SIZE - 1)]
+    assert found(lay(changed(COUNTY, anchors=[shown(60, A, 110, leaf(110))]))) == [(A, "log.rollback", SIZE - 1)]
 
 
 @pytest.mark.parametrize(
@@ -237,12 +255,77 @@ def test_an_anchor_of_a_longer_log() -> None:
     ids=["the same", "another", "no seal there", "after the end of the copy"],
 )
 def test_a_checkpoint_in_a_proof_is_the_others_word(size: int, root: bytes, codes: list[str]) -> None:
-    side = changed(B, shown={"its text": ShownAt(40, COUNTY, size, root)})
+    side = changed(B, shown={"its text": shown(40, COUNTY, size, root)})
     assert [each[:2] for each in found(lay(side))] == [(COUNTY, code) for code in codes]
 
 
+@pytest.mark.parametrize(
+    ("sealed", "codes"),
+    [(NOW - 1, set()), (NOW + 600, set()), (NOW + 601, {(A, "log.rollback"), (B, "transfer.unproven")})],
+    ids=["an older copy", "clocks apart", "a newer copy"],
+)
+def test_hours_by_a_tree_that_the_log_never_grew_into(sealed: int, codes: set[tuple[str, str]]) -> None:
+    """A village signs a checkpoint of a log without end: its copies were ahead of nothing for ever."""
+    ledgers = changed(A, sealed_seconds=sealed)
+    ledgers[3].taken[45] = taken(45, Place(A, 2**52, leaf(1)), 60)
+    ledgers[3].shown["its note"] = shown(45, A, 2**53 - 1, leaf(1))
+    across = lay(ledgers)
+    assert {each[:2] for each in found(across)} == codes and across.travel.ahead == (not codes)
+
+
+def test_what_another_key_signed_is_of_another_ledger() -> None:
+    """A township that admits a ledger of its own under a village's name makes no fork of the village."""
+    side = changed(B, shown={"1": shown(40, A, 30, leaf(9), STRANGER), "2": shown(40, A, 2**53 - 1, leaf(9), STRANGER)})
+    assert found(lay([*changed(A, sealed_seconds=NOW * 2)[:3], side[3]])) == []
+    assert found(lay(changed(COUNTY, anchors=[shown(60, A, 30, leaf(9), STRANGER)]))) == []
+    assert found(lay(changed(COUNTY, anchors=[shown(60, A, 110, leaf(9), STRANGER)]))) == []
+
+
+def test_two_ledgers_of_one_name_are_no_fork_of_each_other() -> None:
+    """The one that its parent admits stands for the name, though the other is longer; with a pinned key, that one."""
+    other = ties(A, size=200, node_keys=[STRANGER.public], parent=None, bridge=999)
+    other.add_seal(200, leaf(200))
+    for ledgers in ([*city(), other], [other, *city()]):
+        across = lay(ledgers)
+        assert found(across) == [(A, "org.unadmitted", None)] and across.travel.bridge == 20
+        assert [report.is_pinned for report in across.reports] == [each is not other for each in ledgers]
+    stranger = make_vkey(A, ED25519, STRANGER.public)
+    across = lay([*city(), other], Trust(policy(vkey(CITY), stranger), admits=True))
+    assert across.travel.bridge == 999 - 60 and across.reports[-1].is_pinned and not across.reports[2].is_pinned
+
+
+def test_an_admission_of_another_tier() -> None:
+    """A county's powers for what was admitted as a village: it extends no trust."""
+    across = lay(changed(B, tier="county"))
+    assert found(across) == [(B, "org.unadmitted", None)] and not across.reports[3].is_pinned
+    assert found(lay(changed(B, tier="county"), Trust())) == [(B, "org.unadmitted", None)]
+    orphan = changed(B, tier="county", parent=None, parent_vkey=None)
+    for trust in (Trust(), PIN_CITY):
+        across = lay(orphan, trust)
+        assert found(across) == [(B, "org.unadmitted", None)] and not across.reports[3].is_pinned
+    orphan[3].tier = "village"
+    assert found(lay(orphan)) == [] and lay(orphan).reports[3].is_pinned
+
+
+@pytest.mark.parametrize("key", [None, STRANGER], ids=["its key", "another key"])
+def test_a_ledger_that_two_admit(key: SigningKey | None) -> None:
+    ledgers = changed(CITY, admitted=admits(COUNTY) | {B: [admitted(B, key, 8)]})
+    assert found(lay(ledgers)) == [(CITY, "org.twice", 8)]
+    ledgers[1].admitted[B] = [admitted(B, holds=False)]
+    assert found(lay(ledgers)) == ([(CITY, "org.twice", 8)] if key else [])
+
+
+def test_a_ledger_without_a_parent_that_two_admit() -> None:
+    ledgers = changed(CITY, admitted=admits(COUNTY) | {B: [admitted(B, index=8)]})
+    ledgers[3].parent = ledgers[3].parent_vkey = None
+    assert found(lay(ledgers)) == [(CITY, "org.twice", 8), (COUNTY, "org.twice", 5)]
+    assert found(lay(ledgers[:3]))[:2] == [(CITY, "org.twice", 8), (COUNTY, "org.twice", 5)]
+    ledgers[0].admitted[B] = [admitted(B, index=8, holds=False)]
+    assert found(lay(ledgers)) == []
+
+
 def test_copies_of_one_ledger_agree() -> None:
-    short = Ties(A, size=25, parent=COUNTY, parent_vkey=format_vkey(vkey(COUNTY)), node_keys=[KEYS[A].public])
+    short = ties(A, COUNTY, size=25, seals=bytearray())
     short.add_seal(10, leaf(10))
     short.add_seal(20, leaf(20))
     for ledgers in ([*city(), short], [short, *city()]):

@@ -237,7 +237,7 @@ def test_what_is_no_audit_at_rest_is_refused() -> None:
     assert thaw_audit(raw, ORIGIN, TRUST).size == LEDGER.sizes[-1]
     for bad, why in (
         (b"", "another version"),
-        (raw.replace(b"/v1\n", b"/v0\n", 1), "another version"),
+        (raw.replace(b"/v2\n", b"/v0\n", 1), "another version"),
         (flip(raw, 20), "newest checkpoint"),
         (raw[:-1], "damaged"),
         (flip(raw, len(raw) // 2), "damaged"),
@@ -278,6 +278,17 @@ def test_suspicions_are_the_same(liuduhe: Ledger, monkeypatch: pytest.MonkeyPatc
         assert (report, ties) == expected and starts[-1] > 0, cuts
     cuts = liuduhe.sizes[::8]
     assert in_parts(liuduhe, cuts, Trust())[:2] == expected
+
+
+def test_a_log_that_hides_its_newest_checkpoint_is_read_from_the_first_entry() -> None:
+    """What was vouched for then is not vouched for by what is shown now: the report says what a whole audit says."""
+    early = audit_on(LEDGER.source(), b"", TRUST)
+    for checkpoints in (LEDGER.checkpoints[:-1], (), ((LEDGER.sizes[-1], b"junk"),)):
+        source = MemorySource(ORIGIN, LEDGER.entries, checkpoints)
+        later, whole = audit_on(source, early.frozen, TRUST), audit_on(source, b"", TRUST)
+        assert later.start == 0 and later.audited.report == whole.audited.report
+        assert "not show the checkpoint" in later.why and later.frozen == early.frozen
+    assert audit_on(LEDGER.source(), early.frozen, TRUST).start == LEDGER.sizes[-1]
 
 
 def test_a_source_is_a_memory_source() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from tests.sync.towers import answers
 from tests.web import tiers
 from tests.web.desk import BEGINNING, BEN, DORA, Desk, run
 from tests.web.tiers import TOWNSHIP, VILLAGE, vkey_of
+from web import tending
+from web.tending import Done
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ def test_one_child_keeps_no_other_from_being_mirrored(desk: Desk, below: Desk) -
 def test_one_duty_alone(desk: Desk, below: Desk) -> None:
     with serving(desk, below):
         assert list(desk.json("tend", "--only", "pull")) == ["pull"]
-        assert list(desk.json("tend", "--only", "anchor", "--only", "cosign")) == ["anchor", "cosign"]
+        assert list(desk.json("tend", "--only", "anchor", "--only", "cosign")) == ["cosign", "anchor"]
 
 
 def test_a_duty_that_cannot_be_done_keeps_no_other_from_it(desk: Desk, below: Desk) -> None:
@@ -137,6 +139,26 @@ def test_a_duty_that_cannot_be_done_keeps_no_other_from_it(desk: Desk, below: De
         result = desk("tend", status=2)
     assert "nowhere.txt" in result.stderr
     assert desk.json("mirror", "list")[0]["size"] == len(below.entries())
+
+
+def test_what_does_not_need_the_children_goes_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    outcomes = iter(["new", "same"])
+
+    def does(duty: str) -> Callable[[object], Done]:
+        def do(_session: object) -> Done:
+            done.append(duty)
+            return Done(duty, [], [{"outcome": next(outcomes)}] if duty == "pull" else [])
+
+        return do
+
+    names = {"cosign": "gather_cosignatures", "transfers": "settle_transfers", "pull": "pull_children"}
+    for duty, name in {**names, "anchor": "write_anchors"}.items():
+        monkeypatch.setattr(tending, name, does(duty))
+    for again in (["transfers", "cosign"], []):
+        done.clear()
+        assert [each.duty for each in tending.tend(None, tending.DUTIES)] == list(tending.DUTIES)  # type: ignore[arg-type]
+        assert done == ["cosign", "transfers", "pull", "anchor", *again]
 
 
 def test_one_process_tends_at_a_time(desk: Desk) -> None:

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from distributed import LocalCluster
 
 from tests.web.desk import Desk, run
+from web.targets import places_of
 
 NAMES = ("east", "west", "north")
 
@@ -191,14 +192,57 @@ def site(made: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     folder = tmp_path / "site"
     shutil.copytree(made / "site", folder)
     (folder / "log" / "origins").write_text("".join(f"{name}.example/huzhu\n" for name in NAMES))
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+    with serving(Quiet, folder) as address:
+        yield address, folder
+
+
+@contextmanager
+def serving(handler: type[SimpleHTTPRequestHandler], folder: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", folder
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
+
+
+class TwoFaced(Quiet):
+    """Shows one ledger's checkpoint twice, to whoever looks what there is, and then another's."""
+
+    asked = 0
+
+    def do_GET(self) -> None:
+        if self.path == "/checkpoint":
+            TwoFaced.asked += 1
+            name = "east" if TwoFaced.asked <= 2 else "west"
+            self.path = f"/log/{name}.example/huzhu/checkpoint"
+        super().do_GET()
+
+
+def test_an_address_that_names_another_ledger_the_second_time(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept of the first would be compared with nothing."""
+    kept = made / "site" / "log" / "east.example" / "huzhu" / "checkpoint"
+    monkeypatch.setattr(TwoFaced, "asked", 0)
+    with serving(TwoFaced, made / "site") as address:
+        said = run("verify", address, "--since", kept, status=2).stderr
+    assert "first gave the ledger east.example/huzhu, and now gives west.example/huzhu" in said
+
+
+def test_a_kept_thing_that_nothing_was_compared_with(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, should a place ever give another ledger unseen."""
+    kept = made / "site" / "log" / "east.example" / "huzhu" / "checkpoint"
+    shutil.copytree(made / "site" / "log" / "east.example", tmp_path / "tiles")
+    found = places_of([str(tmp_path / "tiles")])
+    shutil.rmtree(tmp_path / "tiles")
+    shutil.copytree(made / "site" / "log" / "west.example", tmp_path / "tiles")
+    monkeypatch.setattr("web.targets.places_of", lambda _: found)
+    monkeypatch.setattr("web.targets.Place._same", lambda _, source: source)
+    said = run("verify", tmp_path / "tiles", "--since", kept, status=2).stderr
+    assert "is of the ledger east.example/huzhu, which is not in the target" in said
 
 
 def test_an_address_serves_many_ledgers(site: tuple[str, Path], tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from chain.note import parse_vkey
 from chain.policy import parse_policy, quorum_met
 from chain.witness import format_add_checkpoint
 from store.home import Home
-from store.witness import WITNESS_KEY, WITNESS_MLDSA_KEY, WitnessStore
+from store.log import StoreError
+from store.witness import WITNESS_ID, WITNESS_KEY, WITNESS_MLDSA_KEY, open_memory
 from tests.web.desk import ORIGIN, Desk, run
 from tests.web.forking import forged, fork_file, newest
 from web.witnessing import make_witness, witness_keys
@@ -77,7 +78,8 @@ def test_a_home_becomes_a_witness(desk: Desk) -> None:
     assert {url for _name, url in policy.witness_urls} == {"https://county.example"}
     assert all(quorum_met(policy, {name}) for name, _vkey in policy.witnesses)
     assert Home(desk.home).node_settings().witness_name == NAME
-    for name in (WITNESS_KEY, WITNESS_MLDSA_KEY):
+    assert (desk.home / "witness.db").stat().st_mode & 0o777 == 0o600
+    for name in (WITNESS_KEY, WITNESS_MLDSA_KEY, WITNESS_ID):
         assert (desk.home / "keys" / name).stat().st_mode & 0o777 == 0o600
     assert (desk.home / "node.toml").stat().st_mode & 0o777 == 0o600
     assert "already" in desk("witness", "new", "--name", NAME, status=2).stderr
@@ -94,6 +96,17 @@ def test_a_crash_while_a_witness_is_made_leaves_what_can_be_finished(desk: Desk)
     desk("witness", "new", "--name", NAME)
     assert (desk.home / "keys" / WITNESS_KEY).read_bytes() == kept
     desk("witness", "show")
+
+
+def test_a_witness_that_lost_its_file_is_not_made_again(desk: Desk) -> None:
+    desk("witness", "new", "--name", NAME)
+    (desk.home / "witness.db").unlink()
+    with pytest.raises(StoreError, match="must not cosign again"):
+        open_memory(Home(desk.home))
+    settings = desk.home / "node.toml"
+    settings.write_text(settings.read_text().partition("[witness]")[0])
+    assert "must not cosign again" in desk("witness", "new", "--name", NAME, status=2).stderr
+    assert not (desk.home / "witness.db").exists()
 
 
 @pytest.mark.parametrize("name", ["", "a b", "A.example", "x" * 300, "a+b", 'a"\nport = 1'])
@@ -150,7 +163,7 @@ def test_whom_a_witness_serves(desk: Desk) -> None:
     home = Home(county.home)
     keys = witness_keys(home, None)
     assert keys is not None
-    store = WitnessStore(home.witness)
+    store = open_memory(home)
     witness = make_witness(home, keys, store, dict)
     raw = newest(desk)
     own = newest(county)

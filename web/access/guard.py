@@ -25,7 +25,7 @@ from fastapi import Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from store.access import Access, Holder, Look
+from store.access import Access, Holder, Look, Version
 from store.log import StoreError
 from web.access.limits import LIMITS, Limits
 from web.access.secret import SECRET, TOKEN, secret_hash
@@ -63,7 +63,7 @@ class Guard:
     ) -> None:
         """``is_secure``: people reach the node by TLS, its own or that of a proxy before it."""
         self._access, self._limits, self._clock = access, limits, clock
-        self._remembered: tuple[int, dict[bytes, Known]] = (0, {})
+        self._remembered: tuple[Version | None, dict[bytes, Known]] = (None, {})
         self.is_secure = is_secure
         self.parent_of = parent_of
         prefix = "__Host-" if is_secure else ""

@@ -1,6 +1,7 @@
 """Signing in by name and password: slow for who guesses, and the same for who guesses at names.
 
-    signed = login.sign_in("wang", typed, address="192.0.2.7", device=None, old_session=None)
+    tried = login.begin("wang", address="192.0.2.7", device=None, now=now)      # Problem 429 where it is too early
+    signed = login.sign_in(tried, typed, device=None, old_session=None, now=now)
     signed.session                      # goes into the cookie; a new one at every sign-in, whatever came before
 
 *The same for everybody*: an unknown name, a wrong password and a disabled user cost the same work, count alike and are
@@ -11,7 +12,6 @@ signed in before has a mark by which it is counted alone, so that nobody else ca
 
 import hashlib
 import ipaddress
-from collections.abc import Sequence
 from dataclasses import dataclass
 from gettext import gettext as _
 
@@ -35,42 +35,60 @@ class SignedIn:
     device: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A try that was counted, and whose password may be looked at. ``name`` is None where nobody can have that one."""
+
+    name: str | None
+    gates: tuple[Gate, ...]
+    place: bytes
+    """From where it comes: a known browser, or a network."""
+    is_known: bool
+    """Whether it is a browser in which the same person signed in before."""
+
+
 class Login:
-    """Signs people in and out. Blocks while a password is hashed: call it in a thread."""
+    """Signs people in. Waits for the disk, and ``sign_in`` for a password to be hashed: call it in a thread."""
 
     def __init__(self, access: Access, passwords: Passwords, limits: Limits = LIMITS) -> None:
         self._access, self._passwords, self._limits = access, passwords, limits
 
-    def sign_in(
-        self, name: str, password: str, *, address: str, device: str | None, old_session: str | None, now: int
-    ) -> SignedIn:
-        """Begin a session; Problem 401 where name or password are wrong, 429 where it is too early to try again."""
+    def begin(self, name: str, *, address: str, device: str | None, now: int) -> Tried:
+        """Count a try, before any password is looked at; Problem 429 where it is too early for another."""
         folded = fold_name(name)
-        gates = self._gates(folded or name, address, device)
-        user = self._check(folded, password, gates, now)
+        is_known = device is not None and self._access.device_user(secret_hash(device)) == (folded or name)
+        gates = self._gates(folded or name, address, device if is_known else None)
+        wait = self._access.begin_attempt(gates, now)
+        if wait:
+            raise _too_early(wait)
+        return Tried(folded, gates, gates[-1].key, is_known)
+
+    def forgive(self, tried: Tried) -> None:
+        """Take back a try whose password was right, or was not looked at."""
+        self._access.forgive_attempt(tried.gates)
+
+    def sign_in(
+        self, tried: Tried, password: str, *, device: str | None, old_session: str | None, now: int
+    ) -> SignedIn:
+        """Begin a session; Problem 401 where name or password are wrong."""
+        user = self._check(tried, password)
         session = self._open(user, password, old_session, now)
-        self._access.forgive_attempt(gates)
+        self.forgive(tried)
         return SignedIn(session, self._mark(user, device, now))
 
-    def change_password(
-        self, name: str, password: str, new: str, *, address: str, device: str | None, now: int
-    ) -> None:
+    def change_password(self, tried: Tried, password: str, new: str) -> None:
         """Another password for who knows the old one; all sessions end. Problem as above, and 422 for a bad one."""
-        gates = self._gates(name, address, device)
-        user = self._check(name, password, gates, now)
-        self._access.forgive_attempt(gates)
+        user = self._check(tried, password)
+        self.forgive(tried)
         try:
-            hashed = self._passwords.hash(new_password(name, new))
+            hashed = self._passwords.hash(new_password(user.name, new))
         except PasswordError as error:
             raise Problem(422, "bad-password", _("not a good password"), str(error)) from None
         self._access.set_password(user.name, hashed)
 
-    def _check(self, name: str | None, password: str, gates: Sequence[Gate], now: int) -> User:
+    def _check(self, tried: Tried, password: str) -> User:
         """The user, where the password is right; or Problem."""
-        wait = self._access.begin_attempt(gates, now)
-        if wait:
-            raise _too_early(wait)
-        user = None if name is None else self._access.user(name)
+        user = None if tried.name is None else self._access.user(tried.name)
         is_right = self._passwords.is_right(user.password if user else None, password)
         if user is None or not is_right or user.is_disabled:
             raise _wrong()
@@ -97,14 +115,15 @@ class Login:
         self._access.trust_device(user, secret_hash(device), now)
         return device
 
-    def _gates(self, name: str, address: str, device: str | None) -> list[Gate]:
+    def _gates(self, name: str, address: str, known_device: str | None) -> tuple[Gate, ...]:
+        """Where a try counts; the last one says from where it comes."""
         limits = self._limits
-        if device is not None and self._access.device_user(secret_hash(device)) == name:
-            return [_gate("device", device, limits.device_free_tries, limits.device_wait_max_seconds)]
-        return [
+        if known_device is not None:
+            return (_gate("device", known_device, limits.device_free_tries, limits.device_wait_max_seconds),)
+        return (
             _gate("name", name, limits.name_free_tries, limits.name_wait_max_seconds),
             _gate("address", network_of(address), limits.address_free_tries, limits.address_wait_max_seconds),
-        ]
+        )
 
 
 def network_of(address: str) -> str:

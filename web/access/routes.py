@@ -7,24 +7,24 @@
     /api/v1/tokens            list, make and revoke one's own; with a session only: a token makes no tokens
 
 Passwords are hashed two at a time, in threads of their own: a flood of tries costs the rest of the API nothing, and no
-more memory than two hashes take. Who would have to wait too long is answered 503.
+more memory than two hashes take. A try is counted first, and who has to wait (429) takes no place before the hashing;
+who finds none is answered 503, and not counted (``web.access.queue``).
 """
 
 import datetime
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from gettext import gettext as _
 from typing import Annotated, Any, cast
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from store.access import Access, AccessError, Token
 from store.log import StoreError
 from web.access.guard import Guard, unkept, who_of
 from web.access.limits import LIMITS, Limits
-from web.access.login import Login
+from web.access.login import Login, Tried
 from web.access.making import make_token
 from web.access.models import (
     Credentials,
@@ -38,13 +38,11 @@ from web.access.models import (
     TokenWanted,
 )
 from web.access.passwords import Passwords
+from web.access.queue import HashQueue
 from web.access.secret import secret_hash
 from web.access.who import SCOPES, Who
 from web.problem import PROBLEM_TYPE, Problem
 
-HASHES_AT_ONCE = 2
-WAITING_MAX = 32
-BUSY_SECONDS = 5
 TOKEN_NUMBER_MAX = 2**63 - 1
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -65,15 +63,15 @@ def access_router(
     """The routes, for the service to include."""
     router = APIRouter(prefix="/api/v1", tags=["access"])
     login = Login(access, passwords or Passwords(), limits)
-    hashing = CapacityLimiter(HASHES_AT_ONCE)
-    _add_sessions(router, access, guard, login, hashing, limits)
-    _add_password(router, guard, login, hashing)
+    queue = HashQueue()
+    _add_sessions(router, access, guard, login, queue, limits)
+    _add_password(router, guard, login, queue)
     _add_tokens(router, access, guard, limits)
     return router
 
 
 def _add_sessions(
-    router: APIRouter, access: Access, guard: Guard, login: Login, hashing: CapacityLimiter, limits: Limits
+    router: APIRouter, access: Access, guard: Guard, login: Login, queue: HashQueue, limits: Limits
 ) -> None:
     signed_in = Depends(guard.needs())
 
@@ -91,18 +89,15 @@ def _add_sessions(
         """Begin a session: a cookie that ends after twelve hours, or one hour without use."""
         if guard.is_from_elsewhere(request):
             guard.check_site(request)
-        _check_queue(hashing)
-        try_it = partial(
-            login.sign_in,
-            body.name,
-            body.password.get_secret_value(),
-            address=_address(request),
-            device=guard.cookie(request, guard.device_cookie),
-            old_session=guard.cookie(request, guard.session_cookie),
-            now=guard.now(),
-        )
+        now, device = guard.now(), guard.cookie(request, guard.device_cookie)
+        begin = partial(login.begin, body.name, address=_address(request), device=device, now=now)
         with _told():
-            signed = await to_thread.run_sync(try_it, limiter=hashing)
+            async with _let_through(login, queue, begin) as tried:
+                old_session = guard.cookie(request, guard.session_cookie)
+                password = body.password.get_secret_value()
+                signed = await queue.run(
+                    partial(login.sign_in, tried, password, device=device, old_session=old_session, now=now)
+                )
             holder = access.session_holder(secret_hash(signed.session))
         if holder is None:
             raise unkept()
@@ -133,7 +128,7 @@ def _add_sessions(
         return response
 
 
-def _add_password(router: APIRouter, guard: Guard, login: Login, hashing: CapacityLimiter) -> None:
+def _add_password(router: APIRouter, guard: Guard, login: Login, queue: HashQueue) -> None:
     @router.put(
         "/password",
         status_code=204,
@@ -151,18 +146,12 @@ def _add_password(router: APIRouter, guard: Guard, login: Login, hashing: Capaci
     ) -> Response:
         """Another password; all one's sessions end, this one too. Tokens go on."""
         _check_session(who)
-        _check_queue(hashing)
-        change_it = partial(
-            login.change_password,
-            who.name,
-            body.old.get_secret_value(),
-            body.new.get_secret_value(),
-            address=_address(request),
-            device=guard.cookie(request, guard.device_cookie),
-            now=guard.now(),
-        )
+        device = guard.cookie(request, guard.device_cookie)
+        begin = partial(login.begin, who.name, address=_address(request), device=device, now=guard.now())
+        old, new = body.old.get_secret_value(), body.new.get_secret_value()
         with _told():
-            await to_thread.run_sync(change_it, limiter=hashing)
+            async with _let_through(login, queue, begin) as tried:
+                await queue.run(partial(login.change_password, tried, old, new))
         response = Response(status_code=204)
         _set_cookie(response, guard, guard.session_cookie, "", 0)
         return response
@@ -235,11 +224,17 @@ def _told() -> Iterator[None]:
         raise unkept() from error
 
 
-def _check_queue(hashing: CapacityLimiter) -> None:
-    """Raise Problem 503 where too many passwords wait to be hashed."""
-    if hashing.statistics().tasks_waiting >= WAITING_MAX:
-        text = _("too many people sign in at once: try again in {seconds} seconds").format(seconds=BUSY_SECONDS)
-        raise Problem(503, "busy", _("too busy"), text, headers={"Retry-After": str(BUSY_SECONDS)})
+@asynccontextmanager
+async def _let_through(login: Login, queue: HashQueue, begin: Callable[[], Tried]) -> AsyncIterator[Tried]:
+    """A try that was counted and has a place in the queue; Problem 429 or 503. Without a place it is not counted."""
+    tried = await queue.ask(begin)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(queue.place(tried))
+        except Problem:
+            await queue.ask(partial(login.forgive, tried))
+            raise
+        yield tried
 
 
 def _address(request: Request) -> str:

@@ -89,11 +89,11 @@ def account_router(ledgers: Ledgers, writer: Writer, guard: Guard) -> APIRouter:
         """Each line with the balance after it. That somebody looked is recorded."""
         origin = ledger or ledgers.origin
         guard.check_account(who, origin, number)
-        await to_thread.run_sync(guard.note_look, who, "statement", origin, number)
         kept = ledgers.get(ledger)
         row = kept.account(number)
         if row is None:
             raise no_account(number)
+        await to_thread.run_sync(guard.note_look, who, "statement", origin, number)
         start = -1 if after is None else after
         lines = list(_lines(kept, number, start, limit))
         following = lines[-1]["index"] if len(lines) == limit else None
@@ -113,10 +113,10 @@ def account_router(ledgers: Ledgers, writer: Writer, guard: Guard) -> APIRouter:
         """Proof of what the account had at the newest seal. That somebody looked is recorded."""
         origin = ledger or ledgers.origin
         guard.check_account(who, origin, number)
-        await to_thread.run_sync(guard.note_look, who, "receipt", origin, number)
         kept = ledgers.get(ledger)
         if kept.account(number) is None:
             raise no_account(number)
+        await to_thread.run_sync(guard.note_look, who, "receipt", origin, number)
         if kept.origin == ledgers.origin:
             raw = await writer.ask(lambda node: own_receipt(node, number))
         else:

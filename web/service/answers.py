@@ -15,6 +15,7 @@ from web.service.models import ACCOUNT, ORIGIN, ProblemModel, Status
 
 NUMBER_MAX_CHARACTERS = 64
 PAGE_ROWS = 100
+BUSY_SECONDS = 1
 DOCUMENT = "/api/v1/openapi.json"
 TITLES = {
     404: marked("no such address"),
@@ -81,8 +82,15 @@ def http_response(error: HTTPException) -> Response:
 
 def storage_problem() -> Problem:
     """The medium fails; its path and why are for the journal and for whoever may see the node's health."""
-    text = _("the node's disk fails or its files are damaged; nothing of this was kept. See the node's health")
+    text = _("the node's disk fails or its files are damaged; if you sent a sheet, send the very same sheet again")
     return Problem(503, "no-storage", _("the node's disk fails"), text, headers={"Retry-After": "10"})
+
+
+def busy_problem() -> Problem:
+    """The writer, who answers this, has too much to do."""
+    text = _("too much waits to be written: ask again in {seconds} s")
+    detail = text.format(seconds=BUSY_SECONDS)
+    return Problem(503, "busy", _("too busy"), detail, headers={"Retry-After": str(BUSY_SECONDS)})
 
 
 def problems(*codes: int, **told: str) -> dict[int | str, dict[str, Any]]:

@@ -22,7 +22,7 @@ from store.settings import NodeSettings
 from web.access.guard import Guard
 from web.problem import Problem
 from web.service.accounts import account_router
-from web.service.answers import DOCUMENT, http_response, problem_response, storage_problem
+from web.service.answers import DOCUMENT, busy_problem, http_response, problem_response, storage_problem
 from web.service.asking import Asker
 from web.service.books import book_router
 from web.service.description import describe
@@ -37,7 +37,7 @@ from web.service.questions import question_router
 from web.service.quick import Quick
 from web.service.subtree import Subtree
 from web.service.tending import Tender
-from web.service.writer import Writer
+from web.service.writer import BusyError, Writer
 
 ABOUT = (
     "One node of the Huzhu time bank. Times are UTC, amounts are whole minutes or fen. Errors are RFC 9457 problem "
@@ -105,6 +105,7 @@ def make_api(parts: Parts, submission: Submission) -> FastAPI:
         app.include_router(router)
     app.add_exception_handler(Problem, _tell_problem)
     app.add_exception_handler(StoreError, _store_teller(parts.journal))
+    app.add_exception_handler(BusyError, _tell_busy)
     app.add_exception_handler(RequestValidationError, _tell_unread)
     app.add_exception_handler(HTTPException, _tell_http)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
@@ -122,6 +123,10 @@ async def _tell_problem(_request: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         raise error
     return problem_response(error)
+
+
+async def _tell_busy(_request: Request, _error: Exception) -> Response:
+    return problem_response(busy_problem())
 
 
 def _store_teller(journal: Journal) -> Callable[[Request, Exception], Response]:

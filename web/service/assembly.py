@@ -15,7 +15,7 @@ from store.home import Home
 from store.log import StoreError
 from store.reading import LedgerReader
 from store.settings import NodeSettings
-from store.witness import WitnessStore
+from store.witness import open_memory
 from web.access.guard import Guard
 from web.access.routes import access_router
 from web.service.app import Parts
@@ -71,18 +71,22 @@ def assemble(
         routers=(
             access_router(access, guard),
             exchange_router(Exchange(home.ledger, home.mirror), receipts(home)),
-            *witness_routers(home, passphrase, writer),
+            *witness_routers(home, passphrase, writer, journal),
         ),
         running=running,
     )
 
 
-def witness_routers(home: Home, passphrase: bytes | None, writer: Writer) -> Iterator[APIRouter]:
+def witness_routers(home: Home, passphrase: bytes | None, writer: Writer, journal: Journal) -> Iterator[APIRouter]:
     """The routes of the home's witness, where it is one."""
     keys = witness_keys(home, passphrase)
     if keys is not None:
-        store = WitnessStore(home.witness)
-        yield witness_router(make_witness(home, keys, store, lambda: writer.standing.admitted))
+
+        def tell(origin: str, size: int) -> None:
+            journal.event("forked", ledger=origin, size=size)
+
+        store = open_memory(home)
+        yield witness_router(make_witness(home, keys, store, lambda: writer.standing.admitted, tell))
 
 
 def make_tender(home: Home, settings: NodeSettings, passphrase: bytes | None, journal: Journal) -> Tender | None:
@@ -90,10 +94,12 @@ def make_tender(home: Home, settings: NodeSettings, passphrase: bytes | None, jo
     if not has_neighbours(settings) or not settings.serve.tend_every_minutes:
         return None
     variables = {} if passphrase is None else {PASSPHRASE_VARIABLE: os.fsdecode(passphrase)}
-    words = [*own_program(), "tend", "--home", str(home.folder.absolute())]
+    words = [*own_program(), "tend", "--json", "--home", str(home.folder.absolute())]
 
     def tell(done: Round) -> None:
-        journal.event("tended", status=done.status, seconds=round(done.seconds, 1))
+        journal.event("tended", status=done.status, seconds=round(done.seconds, 1), failures=len(done.failures))
+        for failure in done.failures:
+            journal.event("tend-failure", what=failure)
 
     return Tender(words, variables, settings.serve.tend_every_minutes, tell)
 

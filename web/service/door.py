@@ -11,6 +11,7 @@ from gettext import gettext as _
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from web.problem import PROBLEM_TYPE, Problem, format_problem
 from web.service.journal import Journal
@@ -29,8 +30,11 @@ SECURITY: Headers = [
     (b"x-frame-options", b"DENY"),
 ]
 UNDER_TLS: Headers = [(b"strict-transport-security", b"max-age=31536000")]
-BODY_MAX_BYTES = 5 * 1_048_576
-"""Of any request; a route may take less."""
+SHEET_PATHS = frozenset({"/api/v1/entries", "/add-checkpoint"})
+"""Who takes more than a few fields, and bounds it by himself."""
+SHEET_MAX_BYTES, BODY_MAX_BYTES = 5 * 1_048_576, 16_384
+"""Of a request there, and of any other: those are read as JSON before anybody has signed in."""
+CLIENT_GONE = 499
 BODY_SECONDS = 30.0
 """How long a request's body may take to come."""
 LOG_ROUTE, NO_ROUTE = "/log", "none"
@@ -77,7 +81,9 @@ class Door:
             if is_log:
                 await self._files(scope, receive, pass_on)
             else:
-                await self._app(scope, _Bounded(receive), pass_on_secured)
+                await self._app(scope, _Bounded(receive, body_max_bytes(scope["path"])), pass_on_secured)
+        except ClientDisconnect:
+            status = CLIENT_GONE
         except Exception as error:
             self._journal.bug(error, _route(scope, is_log))
             if not status:
@@ -85,11 +91,17 @@ class Door:
         self._metrics.answered(_route(scope, is_log), status, time.perf_counter() - started)
 
 
+def body_max_bytes(path: str) -> int:
+    """How long the body of a request for that path may be."""
+    return SHEET_MAX_BYTES if path in SHEET_PATHS else BODY_MAX_BYTES
+
+
 class _Bounded:
     """A request's body, of bounded length and duration."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, maximum_bytes: int) -> None:
         self._receive = receive
+        self._maximum_bytes = maximum_bytes
         self._until = asyncio.get_running_loop().time() + BODY_SECONDS
         self._bytes = 0
         self._is_whole = False
@@ -104,7 +116,7 @@ class _Bounded:
             raise HTTPException(408) from None
         self._bytes += len(message.get("body", b""))
         self._is_whole = not message.get("more_body", False)
-        if self._bytes > BODY_MAX_BYTES:
+        if self._bytes > self._maximum_bytes:
             raise HTTPException(413)
         return message
 

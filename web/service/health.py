@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from gettext import gettext as _
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -14,8 +14,9 @@ from store.home import Home
 from store.log import StoreError
 from store.reading import LedgerReader
 from store.settings import NodeSettings
+from sync.witness import FORK_FILES
 from web.access.guard import Guard
-from web.access.who import READ
+from web.access.who import READ, Who
 from web.problem import Problem
 from web.service.answers import json_answer, problems, text_answer
 from web.service.ledgers import Ledgers
@@ -71,10 +72,10 @@ def health_router(watched: Watched, guard: Guard, metrics: Metrics) -> APIRouter
             200: text_answer(METRICS_TYPE, "Figures in the form of Prometheus.", "huzhu_entries 120.0"),
             **problems(401, 403),
         },
-        dependencies=[Depends(guard.needs(READ))],
     )
-    async def figures() -> Response:
-        """For Prometheus, which sends a token. Nobody's data is in it."""
+    async def figures(who: Annotated[Who, Depends(guard.needs(READ))]) -> Response:
+        """For Prometheus, which sends a token of somebody who may see this ledger. Nobody's data is in it."""
+        guard.check_ledger(who, watched.ledgers.origin)
         return Response(metrics.text(), media_type=METRICS_TYPE)
 
     _watch(watched, metrics)
@@ -101,6 +102,12 @@ def find_troubles(watched: Watched) -> Iterator[str]:
         yield _("the disk has only {megabytes} MB left").format(megabytes=free // 10**6)
     yield from _tend_troubles(watched, now)
     yield from _mirror_troubles(watched, now)
+    forks = sum(1 for _path in watched.home.evidence.glob(f"{FORK_FILES}*"))
+    if forks:
+        text = _(
+            "forks that this witness has proven: {count}; see `huzhu check-fork`, then move the files out of {folder}"
+        )
+        yield text.format(count=forks, folder=watched.home.evidence.name)
 
 
 def _seal_troubles(watched: Watched, now: Time) -> Iterator[str]:
@@ -122,6 +129,9 @@ def _tend_troubles(watched: Watched, now: Time) -> Iterator[str]:
         return
     if tender.last.status not in (0, 1):
         yield _("the last round of looking after neighbours failed: run `huzhu tend` to see why")
+    elif tender.last.failures:
+        text = _("the last round of looking after neighbours could not do all ({count}): {first}")
+        yield text.format(count=len(tender.last.failures), first=tender.last.failures[0])
     late = datetime.timedelta(minutes=3 * every) + SEAL_LATE
     if now - tender.last.ended > late:
         yield _("neighbours have not been looked after since {time}").format(time=format_time(tender.last.ended))

@@ -4,6 +4,7 @@ Never in it: secrets, tokens, account numbers, people's data, addresses with the
 route's pattern.
 """
 
+import contextlib
 import logging
 import sys
 import time
@@ -23,10 +24,11 @@ class Journal:
         self._stream = stream
 
     def event(self, name: str, **pairs: str | int | float | bool | None) -> None:
-        """One line."""
+        """One line, where it can be written: a full disk or a closed pipe keeps nobody from his work."""
         line = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": name} | pairs
-        self._stream.write(_encode(line).decode() + "\n")
-        self._stream.flush()
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(_encode(line).decode() + "\n")
+            self._stream.flush()
 
     def bug(self, error: BaseException, where: str) -> None:
         """Something that must not happen: what, and in which lines. Its text may quote anything, and stays away."""

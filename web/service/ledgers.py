@@ -1,6 +1,7 @@
 """The ledgers that a service answers for: its own, and those that it mirrors once there are some.
 
-Used from the event loop's thread only. A file that was replaced, as by a restore, is opened anew.
+Used from the event loop's thread only. A file that was replaced, as by a restore, is opened anew. A damaged mirror
+fails those ledgers alone that are in it.
 """
 
 import time
@@ -22,6 +23,7 @@ class Ledgers:
         self.origin = origin
         self._paths = (home.ledger, home.mirror)
         self._readers: dict[Path, tuple[tuple[int, int], LedgerReader]] = {}
+        self._mirror_trouble = ""
         self._look_at = 0.0
         self._relations_version = (0, 0)
         self._relations_known: dict[str, tuple[str, str]] = {}
@@ -49,9 +51,19 @@ class Ledgers:
     def origins(self) -> list[str]:
         """All that have a checkpoint, the own one first."""
         self._look()
-        found = [origin for _file, reader in self._readers.values() for origin in reader.origins()]
+        found = self._origins_in(self._paths[0]) + self._mirrored_origins()
         own = [self.origin] if self.origin in found else []
         return own + [origin for origin in found if origin != self.origin]
+
+    def _origins_in(self, path: Path) -> list[str]:
+        known = self._readers.get(path)
+        return [] if known is None else known[1].origins()
+
+    def _mirrored_origins(self) -> list[str]:
+        try:
+            return self._origins_in(self._paths[1])
+        except StoreError:
+            return []
 
     def tier(self, origin: str) -> str | None:
         """The tier of a mirrored ledger."""
@@ -72,21 +84,27 @@ class Ledgers:
         return known[1]
 
     def mirror(self) -> LedgerReader | None:
-        """The file of mirrored ledgers, where there is one."""
+        """The file of mirrored ledgers, where there is one; StoreError where it is damaged."""
         self._look()
+        if self._mirror_trouble:
+            raise StoreError(self._mirror_trouble)
         known = self._readers.get(self._paths[1])
         return None if known is None else known[1]
 
     def _relations(self) -> dict[str, tuple[str, str]]:
-        """Parent and tier by origin, as long as nobody commits anything."""
-        reader = self.mirror()
-        if reader is None:
-            return {}
-        version = id(reader), reader.version()
-        if version != self._relations_version:
+        """Parent and tier by origin, as long as nobody commits anything; none where the mirror is damaged."""
+        try:
+            reader = self.mirror()
+            if reader is None:
+                return {}
+            version = id(reader), reader.version()
+            if version == self._relations_version:
+                return self._relations_known
             rows = reader.rows("SELECT l.origin, m.parent, m.tier FROM mirror m JOIN log l ON l.id=m.log")
-            self._relations_known = {origin: (parent, tier) for origin, parent, tier in rows}
-            self._relations_version = version
+        except StoreError:
+            return {}
+        self._relations_known = {origin: (parent, tier) for origin, parent, tier in rows}
+        self._relations_version = version
         return self._relations_known
 
     def close(self) -> None:
@@ -102,6 +120,8 @@ class Ledgers:
             found = None if known is None else known[1].ledger(origin)
             if found is not None:
                 return found
+        if origin != self.origin and self._mirror_trouble:
+            raise StoreError(self._mirror_trouble)
         return None
 
     def _look(self) -> None:
@@ -110,13 +130,22 @@ class Ledgers:
         if now < self._look_at:
             return
         self._look_at = now + LOOK_SECONDS
-        for path in self._paths:
-            file, known = _identity(path), self._readers.get(path)
-            if known is not None and known[0] != file:
-                known[1].close()
-                del self._readers[path]
-            if file is not None and path not in self._readers:
-                self._readers[path] = file, LedgerReader(path)
+        own, mirror = self._paths
+        self._mirror_trouble = ""
+        try:
+            self._open(mirror)
+        except StoreError as error:
+            self._mirror_trouble = str(error)
+        self._open(own)
+
+    def _open(self, path: Path) -> None:
+        """Have a reader of the file that is there now."""
+        file, known = _identity(path), self._readers.get(path)
+        if known is not None and known[0] != file:
+            known[1].close()
+            del self._readers[path]
+        if file is not None and path not in self._readers:
+            self._readers[path] = file, LedgerReader(path)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -6,7 +6,8 @@
     /log/origins                     which logs there are, one a line, the own one first
 
 Only what the newest signed checkpoint covers is served: what it does not cover might still go away. This is a plain
-ASGI application beside FastAPI's: most of what a mirror asks for is answered from memory.
+ASGI application beside FastAPI's: most of what a mirror asks for is answered from memory. What is in memory is let go
+when a ledger's file was replaced or its checkpoint covers less than before, as after a restore.
 """
 
 import gzip
@@ -64,17 +65,13 @@ class LogFiles:
         self._headers = headers
         self._cache: OrderedDict[str, tuple[File, int]] = OrderedDict()
         self._cached_bytes = 0
+        self._seen: dict[str, tuple[KeptLedger, int]] = {}
 
     async def __call__(self, scope: Scope, _receive: object, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         if method not in ("GET", "HEAD"):
             problem = Problem(405, "bad-method", _("GET only"), _("the log is read only: use GET or HEAD"))
             await self._refuse(send, problem, [(b"allow", b"GET, HEAD")])
-            return
-        cached = self._cache.get(path)
-        if cached is not None:
-            self._cache.move_to_end(path)
-            await self._answer(scope, send, cached[0])
             return
         try:
             file = self._find(path)
@@ -101,7 +98,22 @@ class LogFiles:
             return None if last is None else _file(last[1], TEXT, MOMENT)
         origin, _slash, place = rest.rpartition("/tile/")
         ledger = self._ledgers.find(origin) if place else None
-        return None if ledger is None else self._tile(path, ledger, f"tile/{place}")
+        if ledger is None:
+            return None
+        self._see(ledger)
+        cached = self._cache.get(path)
+        if cached is not None:
+            self._cache.move_to_end(path)
+            return cached[0]
+        return self._tile(path, ledger, f"tile/{place}")
+
+    def _see(self, ledger: KeptLedger) -> None:
+        """Forget all files where this ledger is not what it was, or more."""
+        size, (seen, seen_size) = ledger.size, self._seen.get(ledger.origin, (ledger, 0))
+        if seen is not ledger or size < seen_size:
+            self._cache.clear()
+            self._cached_bytes = 0
+        self._seen[ledger.origin] = ledger, size
 
     def _tile(self, path: str, ledger: KeptLedger, place: str) -> File | None:
         try:

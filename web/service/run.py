@@ -6,6 +6,7 @@ has begun, writes what waits, and ends with 0.
 
 import asyncio
 import contextlib
+import resource
 import signal
 import ssl
 import sys
@@ -26,7 +27,9 @@ HEAD_SECONDS = 15.0
 """How long a connection may be idle, and a request's first line and headers may take to come."""
 WRITE_SECONDS = 60.0
 """How long a client may take in nothing of what it is sent."""
-CONNECTIONS_MAX = 1_024
+CONNECTIONS_MAX, CONNECTIONS_MIN = 1_024, 16
+FILES_KEPT = 128
+"""So many open files are left to the node itself, however many connections there are."""
 STOP_SECONDS = 30
 BACKLOG = 1_024
 SWITCH_SECONDS = 0.0005
@@ -55,6 +58,8 @@ class Patient(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._begin_head()
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._timer, self._stalled):
@@ -152,7 +157,7 @@ def configured(app: Any, listening: Listening) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS_MAX,
+        limit_concurrency=connections_max(),
         backlog=BACKLOG,
         timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=STOP_SECONDS,
@@ -169,6 +174,17 @@ def configured(app: Any, listening: Listening) -> uvicorn.Config:
     if config.ssl is not None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
     return config
+
+
+def connections_max() -> int:
+    """How many connections there may be at one time, once this process allows itself all the open files that it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    if soft == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return max(CONNECTIONS_MIN, min(CONNECTIONS_MAX, soft - FILES_KEPT))
 
 
 def run(app: Any, listening: Listening, on_start: Callable[[str], None]) -> bool:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from chain.fields import UTC, Time
 from store.settings import NodeSettings
 from web.service.asking import end_program, read_bounded, start_program
@@ -19,6 +21,16 @@ ROUND_SECONDS = 6 * 3_600.0
 """A round that takes longer hangs."""
 END_SECONDS = 20.0
 OUTPUT_MAX_BYTES = 1_048_576
+FAILURES_MAX, FAILURE_MAX_CHARACTERS = 20, 300
+
+
+class _Done(msgspec.Struct):
+    """What a round did in one place; of other fields nothing is needed here."""
+
+    failure: str = ""
+
+
+_decode = msgspec.json.Decoder(dict[str, list[_Done]]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,8 @@ class Round:
     ended: Time
     status: int
     seconds: float
+    failures: Sequence[str] = ()
+    """What could not be done, each behind the name of its duty."""
 
 
 class Tender:
@@ -61,21 +75,33 @@ class Tender:
     async def _run(self) -> None:
         while True:
             started = time.monotonic()
-            status = await self._round()
-            self.last = Round(datetime.datetime.now(UTC).replace(microsecond=0), status, time.monotonic() - started)
+            status, failures = await self._round()
+            ended = datetime.datetime.now(UTC).replace(microsecond=0)
+            self.last = Round(ended, status, time.monotonic() - started, failures)
             self._on_round(self.last)
             await asyncio.sleep(max(0.0, self._every_seconds - self.last.seconds))
 
-    async def _round(self) -> int:
+    async def _round(self) -> tuple[int, list[str]]:
         process = await start_program(self._words, self._variables)
         try:
             async with asyncio.timeout(ROUND_SECONDS):
-                await read_bounded(process, OUTPUT_MAX_BYTES)
-                return await process.wait()
+                printed = await read_bounded(process, OUTPUT_MAX_BYTES)
+                return await process.wait(), failures_in(printed or b"")
         except TimeoutError:
-            return -1
+            return -1, []
         finally:
             await end_program(process, END_SECONDS)
+
+
+def failures_in(printed: bytes) -> list[str]:
+    """What ``huzhu tend --json`` could not do: by duty, what it did, and where it could not ``failure`` says why."""
+    try:
+        duties = _decode(printed)
+    except msgspec.DecodeError:
+        return []
+    told = [(duty, each.failure) for duty, done in duties.items() for each in done if each.failure]
+    found = [f"{duty}: {failure[:FAILURE_MAX_CHARACTERS]}" for duty, failure in told]
+    return found[:FAILURES_MAX]
 
 
 def has_neighbours(settings: NodeSettings) -> bool:

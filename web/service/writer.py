@@ -7,17 +7,20 @@
     writer.stop()                                    # finishes what waits
 
 Requests put their sheets into a queue; a thread takes all that wait, holds the home's lock for as long as the batch
-takes, and answers after the commit. *Accepted means on disk*: where the commit fails, everybody in the batch is told so
-and nothing of it is kept. Between batches the command line may write; the node takes that up with the next one.
+takes, and answers after the commit. *Accepted means on disk*: where the commit fails, everybody in the batch is told.
+Between batches the command line may write; the node takes that up with the next one. Should the thread end by itself,
+nobody waits for it any more, and the node's health says so.
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from gettext import gettext as _
 from typing import Any, Protocol, TypeVar
 
 from chain.fields import Time
@@ -199,12 +202,35 @@ class Writer:
             self._home.close()
             return
         self._begun.set()
-        while True:
-            jobs = self._take()
-            if jobs is None:
-                break
+        jobs: list[_Job] | None = []
+        try:
+            while (jobs := self._take()) is not None:
+                self._write_safely(jobs)
+        except BaseException as error:  # the thread ends: who waits must hear of it
+            self._give_up(jobs or [], error)
+        finally:
+            self._home.close()
+
+    def _write_safely(self, jobs: Sequence[_Job]) -> None:
+        """Whatever fails, who waits is answered and the next batch is written."""
+        try:
             self._write(jobs)
-        self._home.close()
+        except Exception as error:
+            self._fail(jobs, error)
+
+    def _give_up(self, jobs: Sequence[_Job], error: BaseException) -> None:
+        """Take nothing more, and answer all: those of the last batch, and those that never came into one."""
+        text = _("the writer has stopped; start the service again")
+        with self._queue.changed:
+            self._queue.is_closing = True
+            waiting = list(self._queue.jobs)
+            self._queue.jobs.clear()
+            self._queue.statements = 0
+        self.standing = replace(self.standing, trouble=text)
+        _settle(jobs, [StoreError(text)] * len(jobs))
+        _settle(waiting, [BusyError()] * len(waiting))
+        with contextlib.suppress(Exception):
+            self._on_failure(error if isinstance(error, Exception) else RuntimeError(text))
 
     def _take(self) -> list[_Job] | None:
         """All that waits, up to a batch; nothing after a while without any; None at the end."""
@@ -247,10 +273,11 @@ class Writer:
                     answers.append(Answered(node.submit(job.sheet, durable=False), ()))
                 else:
                     answers.append(_answer(node, job))
-            if self._seal_due(node.state):
+            is_sealed = self._seal_due(node.state)
+            if is_sealed:
                 node.seal(durable=False)
-                self.counts.seals += 1
-            self._look(node)
+        self.counts.seals += is_sealed
+        self._look(node)
         return [
             self._promise(node, answer) if job.promises else self._count(answer)
             for job, answer in zip(jobs, answers, strict=True)
@@ -277,8 +304,9 @@ class Writer:
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
         self.counts.failed += 1
         self.standing = replace(self.standing, trouble=str(error) or type(error).__name__)
-        self._on_failure(error)
         _settle(jobs, [error] * len(jobs))
+        with contextlib.suppress(Exception):
+            self._on_failure(error)
 
     def _waits(self) -> Iterator[None]:
         """As long as another process may hold the home: those who wait here are told to come again."""
@@ -310,7 +338,7 @@ def _settle(jobs: Sequence[_Job], answers: Sequence[Any]) -> None:
     for job, answer in zip(jobs, answers, strict=True):
         by_loop.setdefault(job.loop, []).append((job.future, answer))
     for loop, pairs in by_loop.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # a loop that was closed: nobody waits there
             loop.call_soon_threadsafe(_set_all, pairs)
 
 

@@ -165,7 +165,8 @@ def test_the_same_work_is_done_for_nobody(service: Service, monkeypatch: pytest.
 def test_a_weak_hash_is_made_anew_at_sign_in(service: Service) -> None:
     login = Login(service.access, Passwords(2, 16_384))
     before = service.access.user("wang")
-    login.sign_in("wang", PASSWORD, address="", device=None, old_session=None, now=NOW)
+    tried = login.begin("wang", address="", device=None, now=NOW)
+    login.sign_in(tried, PASSWORD, device=None, old_session=None, now=NOW)
     after = service.access.user("wang")
     assert before is not None
     assert after is not None

@@ -1,6 +1,7 @@
 """Guessing is slow; and nobody is locked out by strangers."""
 
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from store.access import Access
 from tests.web.access.service import FAST, NOW, PASSWORD, Service
 from web.access.limits import LIMITS
-from web.access.login import Login, SignedIn, network_of
+from web.access.login import Login, SignedIn, Tried, network_of
+from web.access.queue import KNOWN_PLACES, PLACES, PLACES_OF_ONE, HashQueue
 from web.problem import Problem
 
 WRONG = "wrong"
@@ -20,7 +22,9 @@ def attempt(
 ) -> SignedIn | int:
     """Who signed in, or the status of the refusal."""
     try:
-        return Login(access, FAST).sign_in(name, password, address=address, device=device, old_session=None, now=now)
+        login = Login(access, FAST)
+        tried = login.begin(name, address=address, device=device, now=now)
+        return login.sign_in(tried, password, device=device, old_session=None, now=now)
     except Problem as problem:
         return problem.status
 
@@ -40,9 +44,9 @@ def test_names_that_nobody_has_wait_as_long(service: Service) -> None:
     for name, answers in told.items():
         for number in range(30):
             try:
-                Login(service.access, FAST).sign_in(
-                    name, "wrong", address=f"192.0.{number}.1", device=None, old_session=None, now=NOW + number
-                )
+                login, now = Login(service.access, FAST), NOW + number
+                tried = login.begin(name, address=f"192.0.{number}.1", device=None, now=now)
+                login.sign_in(tried, "wrong", device=None, old_session=None, now=now)
             except Problem as problem:
                 answers.append((problem.status, problem.detail, problem.headers))
     assert told["wang"] == told["nobody"]
@@ -122,9 +126,38 @@ def test_many_tries_at_once_are_counted_one_by_one(service: Service) -> None:
 
 
 def test_too_many_at_once_are_sent_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.access.routes.WAITING_MAX", 0)
-    answer = service.sign_in()
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    client = service.signed_in()
+    monkeypatch.setattr("web.access.queue.PLACES", 8)
+    for _try in range(2 * LIMITS.name_free_tries):
+        answer = service.sign_in(password=WRONG)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert service.sign_in(client=client).status_code == 200
+
+
+def test_who_has_to_wait_takes_no_place(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _try in range(LIMITS.name_free_tries):
+        service.sign_in(password=WRONG)
+    monkeypatch.setattr("web.access.queue.PLACES", 0)
+    assert service.sign_in().status_code == 429
+
+
+def test_places_in_the_queue() -> None:
+    queue = HashQueue()
+    with ExitStack() as taken:
+        for number in range(PLACES - KNOWN_PLACES):
+            stranger = Tried("wang", (), b"%d" % (number // PLACES_OF_ONE), is_known=False)
+            taken.enter_context(queue.place(stranger))
+            if number == PLACES_OF_ONE - 1:
+                with pytest.raises(Problem, match="too many people"), queue.place(stranger):
+                    pass
+        with pytest.raises(Problem, match="too many people"), queue.place(Tried("li", (), b"new", is_known=False)):
+            pass
+        for number in range(KNOWN_PLACES):
+            taken.enter_context(queue.place(Tried("li", (), b"known %d" % number, is_known=True)))
+        with pytest.raises(Problem, match="too many people"), queue.place(Tried("li", (), b"x", is_known=True)):
+            pass
+    with queue.place(stranger):
+        pass
 
 
 @pytest.mark.parametrize(

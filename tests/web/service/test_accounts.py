@@ -39,6 +39,9 @@ def test_looks_at_a_passbook_are_recorded(service: Running) -> None:
     service.get(f"/api/v1/accounts/{OTHERS[1]}/statement")
     with closing(Access(service.home / "access.db")) as access:
         assert any(look.account == OTHERS[1] and look.user == "clerk" for look in access.looks())
+        for part in ("statement", "receipt"):
+            assert service.get(f"/api/v1/accounts/99999998/{part}").status_code == 404
+        assert not any(look.account == "99999998" for look in access.looks())
 
 
 def test_a_passbook_page_by_page_is_the_whole(service: Running) -> None:

@@ -51,7 +51,7 @@ def test_when_a_block_is_closed(sealed_at: Time | None, entries: int, settings: 
 
 def test_the_service_seals_by_itself(service: Running) -> None:
     held = service.parts.writer
-    before, kept = held.standing.height, held._seal_due
+    before, kept = service.get("/api/v1/blocks?limit=1000").json()["blocks"][-1]["height"] + 1, held._seal_due
     held._seal_due = lambda state: state.block_entries > 0
     try:
         service.post(service.sheet([donation(1)]))
@@ -89,6 +89,13 @@ def told(program: str, after: Callable[[Tender], Any] | None = None) -> list[Rou
 def test_neighbours_are_looked_after_again_and_again() -> None:
     found = told("import os, sys; sys.exit(1 if os.environ['WORD'] == 'x' else 3)")
     assert [one.status for one in found] == [1, 1]
+
+
+def test_what_a_round_could_not_do_is_told() -> None:
+    plain = {"pull": [{"outcome": "same"}], "transfers": [{"failure": "nobody answers"}]}
+    found = told(f"print({json.dumps(plain)!r})")
+    assert [one.failures for one in found] == [["transfers: nobody answers"]] * 2
+    assert told("print('no JSON')")[0].failures == []
 
 
 def test_a_round_ends_with_the_service() -> None:

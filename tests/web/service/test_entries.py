@@ -16,7 +16,7 @@ from chain.receipt import check_entry_receipt, open_promise, parse_entry_receipt
 from node import Node
 from tests.store.village import OPENING_MINUTES, ORIGIN, STRANGER, assert_whole, donation, record
 from tests.web.service.running import JSON, SECONDS, Running, patience
-from web.service.door import BODY_MAX_BYTES
+from web.service.door import BODY_MAX_BYTES, SHEET_MAX_BYTES, body_max_bytes
 from web.service.models import EntryModel, RefusedSheetModel, ResultsModel
 from web.sheetfile import format_sheet
 
@@ -121,9 +121,27 @@ def test_bounds_are_enforced_before_memory_is_taken(service: Running) -> None:
         assert b" 413 " in said(service, f"{head}Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n")
         endless = client.post("/api/v1/entries", content=(bytes(65_536) for _ in range(200)), headers=JSON)
         assert endless.status_code == 413
-        other = client.post("/api/v1/session", content=(b" " * 65_536 for _ in range(200)), headers=JSON)
-        assert other.status_code in (400, 413) and BODY_MAX_BYTES < 200 * 65_536
+        other = client.post("/api/v1/session", content=b" " * (BODY_MAX_BYTES + 1), headers=JSON)
+        assert other.status_code == 413
+        assert body_max_bytes("/add-checkpoint") == SHEET_MAX_BYTES
         assert client.post("/api/v1/entries", content=b"{}").status_code == 415
+
+
+def test_who_hangs_up_in_the_middle_is_no_fault_of_the_program(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[BaseException] = []
+    monkeypatch.setattr(service.parts.journal, "bug", lambda error, _where: told.append(error))
+    url, head = httpx.URL(service.url), f"Authorization: Bearer {service.tokens['clerk']}\r\nContent-Length: 10\r\n"
+    for path in ("/api/v1/entries", "/api/v1/session"):
+        with socket.create_connection((url.host, url.port or 0), SECONDS) as connection:
+            connection.sendall(
+                f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{head}\r\n{{".encode()
+            )
+    for _ in range(200):
+        if b'status="499"' in service.get("/api/v1/metrics").content:
+            break
+    assert b'status="499"' in service.get("/api/v1/metrics").content and told == []
 
 
 def test_only_who_may_submit(service: Running) -> None:

@@ -1,22 +1,34 @@
 """The witness over HTTP: the published cases by a real server, bounds while reading, and what it says of itself."""
 
+import asyncio
+import io
 import json
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from chain.note import format_vkey
 from chain.witness import ADD_CHECKPOINT_MAX_BYTES, origin_hash
+from store.home import Home
 from store.log import StoreError
 from sync.witness import MemoryWitnessStorage, WitnessStorage
-from tests.sync.test_witness import CASES, FOLDER, LOG, make_witness, remember, request
+from tests.store.village import new_home
+from tests.sync.test_witness import CASES, ENTRIES, FOLDER, LOG, make_witness, remember, request
+from web.service.assembly import system_clock, witness_routers
+from web.service.health import find_troubles
+from web.service.journal import Journal
 from web.service.witness import witness_router
+from web.service.writer import Standing
+from web.witnessing import make_keys
 
 
 @contextmanager
@@ -125,3 +137,42 @@ def test_the_description_names_every_status(tmp_path: Path) -> None:
     assert "example" in posted["requestBody"]["content"]["text/plain"]
     assert set(paths["/witness/{origin_hash}/checkpoint"]["get"]["responses"]) >= {"200", "404", "503"}
     assert not list(tmp_path.iterdir())
+
+
+def test_a_home_that_witnesses_tells_of_a_fork_and_never_begins_again(tmp_path: Path) -> None:
+    home = Home(new_home(tmp_path))
+    make_keys(home, "witness.example", None)
+    home.settings.write_text(
+        'trust = "trust.txt"\n' + home.settings.read_text().replace(LOG.name, "county.example/huzhu")
+    )
+    (home.folder / "trust.txt").write_text(f"log {format_vkey(LOG)}\nquorum none\n")
+    writer: Any = SimpleNamespace(standing=Standing(9, 2, 0, system_clock()))
+    written = io.StringIO()
+    app = FastAPI()
+    app.include_router(*witness_routers(home, None, writer, Journal(written)))
+
+    def post(body: bytes) -> int:
+        async def ask() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+                return await client.post("/add-checkpoint", content=body)
+
+        return asyncio.run(ask()).status_code
+
+    watched: Any = SimpleNamespace(
+        settings=home.node_settings(),
+        home=home,
+        ledgers=SimpleNamespace(mirror=lambda: None),
+        writer=writer,
+        tender=None,
+        clock=system_clock,
+    )
+    assert post(request(0, 9)) == 200
+    assert list(find_troubles(watched)) == []
+    assert post(request(9, 9, [*ENTRIES[:3], b"another", *ENTRIES[4:]])) == 409
+    line = json.loads(written.getvalue())
+    assert (line["event"], line["ledger"], line["size"]) == ("forked", LOG.name, 9)
+    assert ["has proven: 1;" in trouble for trouble in find_troubles(watched)] == [True]
+    home.witness.unlink()
+    assert post(request(9, 20)) == 503
+    with pytest.raises(StoreError, match="must not cosign again"):
+        list(witness_routers(home, None, writer, Journal(written)))

@@ -198,3 +198,44 @@ def test_refusals_are_counted() -> None:
         refused = Answered([Refused("no-balance")], ())
         writer._count(refused)
         assert (writer.counts.refused, writer.counts.accepted) == (1, 0)
+
+
+def test_a_journal_that_fails_keeps_nobody_waiting() -> None:
+    def tell(_error: Exception) -> None:
+        raise OSError("the pipe is closed")
+
+    home = FakeHome()
+    writer = Writer(home, lambda _state: False, tell)
+    writer.start()
+    home.fails = True
+    (failed,) = asyncio.run(gathered(writer_put(writer, b"a")))
+    home.fails = False
+    (answer,) = asyncio.run(gathered(writer_put(writer, b"b")))
+    writer.stop()
+    assert isinstance(failed, StoreError) and isinstance(answer, Answered)
+
+
+def test_nobody_waits_for_a_writer_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(_jobs: Any) -> None:
+        raise SystemExit
+
+    home, told = FakeHome(), list[Exception]()
+    writer = Writer(home, lambda _state: False, told.append)
+    writer.start()
+    monkeypatch.setattr(writer, "_write", end)
+    first, *late = asyncio.run(gathered(*(writer_put(writer, b"%d" % number) for number in range(3))))
+    (last,) = asyncio.run(gathered(writer_put(writer, b"late")))
+    writer.stop()
+    assert isinstance(first, StoreError) and isinstance(last, BusyError)
+    assert all(isinstance(one, StoreError | BusyError) for one in late)
+    assert "the writer has stopped" in writer.standing.trouble and home.is_closed and len(told) == 1
+
+
+def test_what_was_not_committed_is_not_told() -> None:
+    home = FakeHome()
+    is_due = False
+    with writing(home, lambda _state: is_due) as writer:
+        home.fails = is_due = True
+        home.state.size = 7
+        asyncio.run(gathered(writer_put(writer, b"a")))
+        assert writer.standing.size == 0 and writer.counts.seals == 0
