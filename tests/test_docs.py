@@ -42,7 +42,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) (.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"\$ (?P<words>.*?)(?:\s+# .*?(?P<status>\d).*)?")
-CODE = re.compile(r"(?:log|checkpoint|quorum|entry|seal|sum|balance)\.[a-z]+(?:-[a-z]+)*")
+CODE = re.compile(r"(?:log|checkpoint|quorum|entry|seal|sum|balance|transfer|org)\.[a-z]+(?:-[a-z]+)*")
 AWKWARD = re.compile(r"\b(?:TODO|FIXME|XXX|coming soon)\b|/wor[k]/|/home/|/tmp/|pyp[i]\.org|npmj[s]", re.IGNORECASE)
 
 

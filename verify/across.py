@@ -10,8 +10,8 @@ ledger that is not at hand can be compared with nothing, and is counted.
 The name of a ledger is anybody's to take: two copies whose nodes never had a key in common are two ledgers, and the one
 whose key is pinned, or that the parent it names admits, is laid beside the others.
 
-One pinned key leads to every ledger: one that a trusted and sound ledger admits, by a key that its log has had, is
-trusted as if its own key were pinned.
+One pinned key leads to every ledger: one that a trusted and sound ledger admits, by a key that its log has had and as
+of its tier, is trusted as if its own key were pinned.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -68,7 +68,7 @@ class Across:
 
 @dataclass(slots=True)
 class _Sides:
-    """The ledgers at hand: of several copies of one the longest; and what is found."""
+    """The ledgers at hand, each by the copy that stands for its name; and what is found."""
 
     ledgers: dict[str, Ties]
     findings: dict[str, Findings]
@@ -127,7 +127,7 @@ def _is_same(ties: Ties, other: Ties) -> bool:
 
 
 def _report_of(each: Audited, sides: _Sides, trusted: set[str]) -> LedgerReport:
-    """Its report with what was found in step 8; one that shares no more than the name is compared with nothing."""
+    """Its report with what was found in step 8; one that shares no more than the name was not compared."""
     origin = each.ties.origin
     if _is_same(each.ties, sides.ledgers[origin]):
         return _with(each.report, sides.findings[origin], origin in trusted)
