@@ -262,7 +262,7 @@ def liuduhe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         shutil.copy(SAMPLE / name, desk.folder)
     desk.init(parameters=json.loads((SAMPLE / "params.json").read_text("utf-8")))
     desk.json("person", "import", desk.folder / "people.csv", "--at", BEGINNING)
-    desk.json("import", desk.folder / "day-sheets.csv", "--seal-by", "date", status=1)
+    desk.json("import", desk.folder / "day-sheets.csv", "--seal-by", "date", "--at", "date", status=1)
     with open_archive(desk.home / "ledger.db") as (ledger,):
         yield Ledger(tuple(raw or b"" for _, raw in ledger.rows()), tuple(ledger.checkpoints()), ledger.origin)
 
