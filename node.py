@@ -52,11 +52,10 @@ from chain.note import (
 from chain.receipt import (
     BalanceReceipt,
     EntryReceipt,
-    Promise,
+    Promiser,
     format_balance_receipt,
     format_entry_receipt,
     parse_entry_receipt,
-    sign_promise,
 )
 from chain.sheet import SheetDomain, SignedSheet, sign_sheet
 from ledger.bodies import NodeRotate
@@ -72,7 +71,7 @@ from store.answers import format_answer, parse_answer
 from store.fold import Fold
 from store.home import NEXT_KEY, NEXT_MLDSA_KEY, NODE_KEY, NODE_MLDSA_KEY, PEOPLE_KEY, Home, new_home
 from store.keyfiles import write_key
-from store.log import Leg, LogStore, StoreError
+from store.log import Answer, Leg, LogStore, StoreError
 from store.sqlite import SqliteStore
 from verify.check import Signatures, Verdict
 from verify.cosigned import CosignatureError, new_cosignatures
@@ -315,12 +314,11 @@ class Node:
 
     def promise(self, index: int) -> bytes:
         """The node's signed word that the entry at ``index`` is on disk (FORMAT §3)."""
-        return self.promises([Accepted(index, leaf_hash(self.store.entry(index)))])[0]
+        return self.promiser()(index, leaf_hash(self.store.entry(index)))
 
-    def promises(self, accepted: Sequence[Accepted]) -> list[bytes]:
-        """The same for entries that were just accepted and are on disk."""
-        origin, genesis, key = self.origin, self.domain.genesis, self._key().signing
-        return [format_note(sign_promise(Promise(origin, genesis, one.index, one.leaf_hash), key)) for one in accepted]
+    def promiser(self) -> Promiser:
+        """What signs the same for entries that are on disk, by the key in force now; any thread may call it."""
+        return Promiser(self.origin, self.domain.genesis, self._key().signing)
 
     def consistency(self, size: int) -> list[bytes]:
         """The proof that the newest checkpoint's log begins with the one of ``size``."""
@@ -350,7 +348,8 @@ class Node:
         known = self.state.roster.keys.get(author.id)
         seq = max(-1 if known is None else known.last_seq, int(moment.timestamp() * 1000) - 1)
         with self._whole():
-            self._make_room(len(bodies), at)
+            if not self._has_room(len(bodies)):
+                self.seal(at, durable=False)
             place = _largest_place(len(bodies))
             results: list[Result | None] = []
             statements: list[bytes] = []
@@ -372,6 +371,21 @@ class Node:
                 self.commit()
         return [result for result in results if result is not None]
 
+    def judge(
+        self, author: str, beside: Sequence[str], bodies: Sequence[Body], at: Time | None = None
+    ) -> list[Refused | None]:
+        """What the rules would say if those keys, by their ids, signed each of these alone now; nothing is written."""
+        moment, ids = self._moment(at), tuple(sorted(beside))
+        known = self.state.roster.keys.get(author)
+        seq = max(-1 if known is None else known.last_seq, int(moment.timestamp() * 1000) - 1) + 1
+        refusals: list[Refused | None] = []
+        for body in bodies:
+            kind = KIND_OF[type(body)]
+            statement = Statement(at=moment, body=body, by=author, kind=kind, seq=seq, beside=ids)
+            verdict = self._judge_unsigned(_normalised(format_statement(statement)), None, (author, *ids))
+            refusals.append(None if verdict is None else Refused(*verdict))
+        return refusals
+
     def declare(self, bodies: Sequence[Body], at: Time | None = None) -> list[Result]:
         """What the node itself says by its own key: anchors, transfers that came in, were refused or came back."""
         return self.write(self._key().signing, (), bodies, at)
@@ -381,31 +395,52 @@ class Node:
 
         A sheet of which something is on the log already gets the answer that it got then. ``durable`` as in ``write``.
         """
-        if not 1 <= len(sheet.statements) <= SHEET_MAX_STATEMENTS:
-            text = _("a sheet has 1 to {maximum} statements, not {count}")
-            raise NodeError(text.format(maximum=SHEET_MAX_STATEMENTS, count=len(sheet.statements)))
+        return self.submit_all([sheet], durable=durable)[0]
+
+    def submit_all(self, sheets: Sequence[SignedSheet], *, durable: bool = True) -> list[list[Result]]:
+        """As ``submit``, for sheets that came together: judged in their order, handed to the store at once."""
+        for sheet in sheets:
+            if not 1 <= len(sheet.statements) <= SHEET_MAX_STATEMENTS:
+                text = _("a sheet has 1 to {maximum} statements, not {count}")
+                raise NodeError(text.format(maximum=SHEET_MAX_STATEMENTS, count=len(sheet.statements)))
         with self._whole():
-            digest = sheet.digest()
-            earlier = self.store.answer(digest)
-            if earlier is not None:
-                return parse_answer(earlier, lambda index: leaf_hash(self.store.entry(index)))
-            self._make_room(len(sheet.statements))
-            results = self._take(sheet)
-            if any(isinstance(result, Accepted) for result in results):
-                latest_seconds = int(self._clock().timestamp()) + CLOCK_AHEAD_MAX_SECONDS
-                self.store.put_answer(digest, latest_seconds, format_answer(results))
+            results = self._take_all(sheets)
             if durable:
                 self.commit()
         return results
 
-    def _take(self, sheet: SignedSheet) -> list[Result]:
-        """Judge a sheet, and hand the store what is accepted."""
-        signatures, now = Signatures(self.domain), self._clock()
-        entries = sheet.entries()
-        verdicts = [self._fold.judge(raw, signatures, now) for raw in entries]
-        taken = [raw for raw, verdict in zip(entries, verdicts, strict=True) if verdict is None]
-        accepted = iter(self._append(taken))
-        return [next(accepted) if verdict is None else Refused(*verdict) for verdict in verdicts]
+    def _take_all(self, sheets: Sequence[SignedSheet]) -> list[list[Result]]:
+        digests = [sheet.digest() for sheet in sheets]
+        answered = {digest: self._recall(raw) for digest, raw in self.store.answers(digests).items()}
+        now, taken, answers, results = self._clock(), list[bytes](), list[Answer](), list[list[Result]]()
+        latest_seconds = int(now.timestamp()) + CLOCK_AHEAD_MAX_SECONDS
+        for digest, sheet in zip(digests, sheets, strict=True):
+            if digest not in answered and not self._has_room(len(sheet.statements)):
+                self._append(taken)
+                taken.clear()
+                self.seal(durable=False)
+            results.append(answered.get(digest) or self._take(sheet, now, taken))
+            if digest not in answered and any(isinstance(result, Accepted) for result in results[-1]):
+                answered[digest] = results[-1]
+                answers.append(Answer(digest, latest_seconds, format_answer(results[-1])))
+        self._append(taken)
+        self.store.put_answers(answers)
+        return results
+
+    def _recall(self, answer: bytes) -> list[Result]:
+        return parse_answer(answer, lambda index: leaf_hash(self.store.entry(index)))
+
+    def _take(self, sheet: SignedSheet, now: Time, taken: list[bytes]) -> list[Result]:
+        """Judge a sheet, and add to ``taken`` what is accepted: the store gets it later."""
+        signatures, results = Signatures(self.domain), list[Result]()
+        for raw in sheet.entries():
+            verdict = self._fold.judge(raw, signatures, now)
+            if verdict is None:
+                results.append(Accepted(self.store.size + len(taken), leaf_hash(raw)))
+                taken.append(raw)
+            else:
+                results.append(Refused(*verdict))
+        return results
 
     def seal(self, at: Time | None = None, *, durable: bool = True) -> int:
         """Close the block and answer the new size; its checkpoint is signed once the seal is on disk.
@@ -536,10 +571,9 @@ class Node:
             self._sign(Checkpoint(self.origin, tree.size, tree.root()))
             self.store.commit()
 
-    def _make_room(self, entry_count: int, at: Time | None = None) -> None:
-        """Close the block where so many more entries and a seal would not fit into it."""
-        if self.state.block_entries + entry_count >= BLOCK_MAX_ENTRIES:
-            self.seal(at, durable=False)
+    def _has_room(self, entry_count: int) -> bool:
+        """Whether so many more entries and a seal fit into the open block."""
+        return self.state.block_entries + entry_count < BLOCK_MAX_ENTRIES
 
     def _moment(self, at: Time | None) -> Time:
         """The time to write: the clock's or a given one, and never before the last seal's, which it would count as.

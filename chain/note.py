@@ -16,6 +16,7 @@ has been verified. Signatures by unknown keys, also of unknown types, are kept a
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from chain.encoding import format_base64, parse_base64, shown
 from chain.errors import NoteError
@@ -44,6 +45,8 @@ _DASH = "— "
 NOTE_LINE_MAX_BYTES = (
     len(_DASH.encode()) + NAME_MAX_BYTES + 1 + (KEY_HASH_BYTES + NOTE_SIGNATURE_MAX_BYTES + 2) // 3 * 4 + 1
 )
+NAMES_KEPT = 1_024
+"""A node signs with one name all day: of so many the answers are kept."""
 NOTE_MAX_BYTES = NOTE_TEXT_MAX_BYTES + 1 + CHECKPOINT_MAX_SIGNATURES * NOTE_LINE_MAX_BYTES
 
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
@@ -122,6 +125,7 @@ def add_signatures(note: Note, *signatures: NoteSignature) -> Note:
     return Note(note.text, tuple(by_key.values()))
 
 
+@lru_cache(NAMES_KEPT)
 def is_key_name(name: str) -> bool:
     """Whether a key may bear this name: not empty, no space of any kind, no control character, no ``+``."""
     if not name or "+" in name or _CONTROL.search(name) or any(character.isspace() for character in name):
@@ -137,6 +141,7 @@ def key_hash(name: str, type: int, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + bytes([type]) + public).digest()[:KEY_HASH_BYTES]
 
 
+@lru_cache(NAMES_KEPT)
 def make_vkey(name: str, type: int, public: bytes) -> VerifierKey:
     """The verifier key of a public key; raises NoteError for a bad name, an unknown type or a wrong length."""
     if not is_key_name(name):

@@ -35,6 +35,14 @@ class AccountRow(NamedTuple):
     unit: str
 
 
+class Answer(NamedTuple):
+    """What was answered to a sheet, by its digest; none of its statements is later than ``at_seconds``."""
+
+    digest: bytes
+    at_seconds: int
+    results: bytes
+
+
 class LogStore(Protocol):
     """One ledger: entries by index, checkpoints by size, hashes of the tree, and what follows from them."""
 
@@ -95,11 +103,11 @@ class LogStore(Protocol):
     def clear_accounts(self) -> None:
         """Forget all accounts, to put them again."""
 
-    def answer(self, digest: bytes) -> bytes | None:
-        """What was answered to the sheet of that digest, where entries of it are on the log."""
+    def answers(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """What was answered to those of the sheets, by their digests, of which entries are on the log."""
 
-    def put_answer(self, digest: bytes, at_seconds: int, raw: bytes) -> None:
-        """Keep an answer with its entries, none of whose statements is later than ``at_seconds``."""
+    def put_answers(self, answers: Sequence[Answer]) -> None:
+        """Keep answers with their entries."""
 
     def drop_answers(self, before_seconds: int) -> None:
         """Forget answers to sheets that are older: they would be refused as stale anyway."""
@@ -128,7 +136,7 @@ class MemoryStore:
         self._checkpoints: dict[int, bytes] = {}
         self._snapshot: tuple[int, bytes, bytes] | None = None
         self._accounts: dict[str, AccountRow] = {}
-        self._answers: dict[bytes, tuple[int, bytes]] = {}
+        self._answers: dict[bytes, Answer] = {}
         self.commit()
         self.hashes = HashTiles(0, self._tile)
 
@@ -186,15 +194,14 @@ class MemoryStore:
     def clear_accounts(self) -> None:
         self._accounts.clear()
 
-    def answer(self, digest: bytes) -> bytes | None:
-        found = self._answers.get(digest)
-        return None if found is None else found[1]
+    def answers(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        return {digest: self._answers[digest].results for digest in digests if digest in self._answers}
 
-    def put_answer(self, digest: bytes, at_seconds: int, raw: bytes) -> None:
-        self._answers[digest] = at_seconds, raw
+    def put_answers(self, answers: Sequence[Answer]) -> None:
+        self._answers.update((answer.digest, answer) for answer in answers)
 
     def drop_answers(self, before_seconds: int) -> None:
-        self._answers = {digest: kept for digest, kept in self._answers.items() if kept[0] >= before_seconds}
+        self._answers = {digest: kept for digest, kept in self._answers.items() if kept.at_seconds >= before_seconds}
 
     def refresh(self) -> bool:
         return False

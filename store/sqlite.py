@@ -8,7 +8,6 @@ stale.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from gettext import gettext as _
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,18 +18,18 @@ from chain.checkpoint import open_checkpoint
 from chain.errors import NoteError
 from chain.merkle import leaf_hash, tree_root
 from chain.tile import TILE_WIDTH
+from store.database import Identity, check_identity, connect, explain, explained, mark, new_file, touch
 from store.hashes import HashTiles, TileRow
-from store.log import AccountRow, Leg, StoreError
+from store.log import AccountRow, Answer, Leg, StoreError
 from verify.source import Source
 
 APPLICATION_ID = 0x48555A48
 USER_VERSION = 1
+IDENTITY = Identity(APPLICATION_ID, USER_VERSION)
 PAGE_BYTES = 16_384
 """Large enough that an entry or a checkpoint of usual length needs no overflow page."""
 
 REBUILD_ENTRIES = 8_192
-BUSY_MILLISECONDS = 5_000
-FILE_MODE = 0o600
 
 NODE_TABLES = ("tile", "leg", "snapshot")
 """What only a node needs: all of it follows from the archive."""
@@ -101,8 +100,8 @@ class SqliteStore:
         if origin is None and not path.is_file():
             raise StoreError(_("{path} is missing; restore it from a backup").format(path=path))
         if origin is not None:
-            _touch(path)
-        self._connection = self._do(lambda: _connect(path, "ro" if read_only else "rw"))
+            touch(path)
+        self._connection = self._do(lambda: connect(path, "ro" if read_only else "rw"))
         try:
             self._open(origin, read_only)
         except BaseException:
@@ -117,8 +116,7 @@ class SqliteStore:
             self._do(self._write_ahead)
             self._do(self._migrate)
         if origin is not None:
-            self._do(lambda: self._run(f"PRAGMA user_version={USER_VERSION}"))
-            self._do(lambda: self._run(f"PRAGMA application_id={APPLICATION_ID}"))
+            self._do(lambda: mark(self._connection, IDENTITY))
             self._do(lambda: self._run("INSERT INTO log(id, origin) VALUES(1, ?)", origin))
             self.commit()
         rows = self._do(lambda: self._run("SELECT id, origin FROM log").fetchmany(2))
@@ -134,13 +132,8 @@ class SqliteStore:
 
     def _check_identity(self) -> None:
         """A file of another program is not to be written into."""
-        (identity,) = self._run("PRAGMA application_id").fetchone()
-        (version,) = self._run("PRAGMA user_version").fetchone()
-        if identity != APPLICATION_ID:
-            raise StoreError(_("{path} is not a ledger; restore it from a backup").format(path=self._path))
-        if version != USER_VERSION:
-            text = _("{path} is of version {version}; this program knows version {known}")
-            raise StoreError(text.format(path=self._path, version=version, known=USER_VERSION))
+        foreign = _("{path} is not a ledger; restore it from a backup")
+        check_identity(self._connection, self._path, IDENTITY, foreign)
 
     def _write_ahead(self) -> None:
         for setting in (f"page_size={PAGE_BYTES}", "journal_mode=WAL", "synchronous=FULL"):
@@ -316,15 +309,16 @@ class SqliteStore:
         self._do(self._begin)
         self._do(lambda: self._run("DELETE FROM account WHERE log=?", self._log))
 
-    def answer(self, digest: bytes) -> bytes | None:
-        sql = "SELECT results FROM answer WHERE log=? AND digest=?"
-        row = self._do(lambda: self._run(sql, self._log, digest).fetchone())
-        return None if row is None else self._blob(row[0])
+    def answers(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        places = ",".join("?" * len(digests))
+        sql = f"SELECT digest, results FROM answer WHERE log=? AND digest IN ({places})"  # noqa: S608 - question marks
+        rows = self._do(lambda: self._run(sql, self._log, *digests).fetchall())
+        return {self._blob(digest): self._blob(results) for digest, results in rows}
 
-    def put_answer(self, digest: bytes, at_seconds: int, raw: bytes) -> None:
+    def put_answers(self, answers: Sequence[Answer]) -> None:
         self._do(self._begin)
         sql = "INSERT INTO answer(log, digest, at_seconds, results) VALUES(?, ?, ?, ?)"
-        self._do(lambda: self._run(sql, self._log, digest, at_seconds, raw))
+        self._do(lambda: self._connection.executemany(sql, [(self._log, *answer) for answer in answers]))
 
     def drop_answers(self, before_seconds: int) -> None:
         self._do(self._begin)
@@ -353,7 +347,7 @@ class SqliteStore:
 
     def copy_to(self, path: Path) -> None:
         """A copy of the archive alone, taken live: entries and checkpoints, in one plain file of mode 0600."""
-        with _new_file(path) as target:
+        with new_file(path) as target:
             self._connection.backup(target)
             for table in (*NODE_TABLES, *SERVICE_TABLES, Migrations.migrations_table):
                 target.execute(f"DROP TABLE IF EXISTS {table}")
@@ -396,16 +390,16 @@ class SqliteStore:
 
     def _rows(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """Row by row; what fails on the way is explained too."""
-        with _explained(self._path):
+        with explained(self._path):
             for row in self._run(sql, *values):  # noqa: UP028 - `yield from` would close the cursor of a closed file
                 yield row
 
     def _do(self, action: Callable[[], T]) -> T:
-        """As ``_explained``, for what is done some times for every record."""
+        """As ``explained``, for what is done some times for every record."""
         try:
             return action()
         except sqlite3.Error as error:
-            raise StoreError(_explain(self._path, error)) from error
+            raise StoreError(explain(self._path, error)) from error
 
 
 def write_archive(path: Path, ledgers: Iterable[Source]) -> None:
@@ -413,9 +407,8 @@ def write_archive(path: Path, ledgers: Iterable[Source]) -> None:
 
     Raises StoreError where the file is there already, a ledger comes twice or cannot be read; then nothing is left.
     """
-    with _new_file(path) as target:
-        target.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        target.execute(f"PRAGMA user_version={USER_VERSION}")
+    with new_file(path) as target:
+        mark(target, IDENTITY)
         target.execute("BEGIN")
         _archive(Database(target))
         for log, ledger in enumerate(ledgers, 1):
@@ -435,58 +428,3 @@ def _readable_rows(ledger: Source) -> Iterator[tuple[int, bytes]]:
             text = _("entry {index} of {origin} cannot be read: audit that ledger, and leave it out")
             raise StoreError(text.format(index=index, origin=ledger.origin))
         yield index, raw
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to a new file; where the block fails nothing is left of it."""
-    _touch(path)
-    try:
-        with _explained(path), closing(_connect(path, "rw")) as connection:
-            yield connection
-    except BaseException:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Errors of SQLite as one clear sentence."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(_explain(path, error)) from error
-
-
-def _touch(path: Path) -> None:
-    """Make an empty file that only its owner reads."""
-    try:
-        path.touch(FILE_MODE, exist_ok=False)
-    except OSError as error:
-        raise StoreError(_("{path} cannot be made: {error}").format(path=path, error=error.strerror)) from error
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-    for setting in (f"busy_timeout={BUSY_MILLISECONDS}", "trusted_schema=OFF"):
-        connection.execute(f"PRAGMA {setting}")
-    return connection
-
-
-def _explain(path: Path, error: sqlite3.Error) -> str:
-    """What an error of SQLite means for whoever runs the node."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    text = "{path}: {error}"
-    match code & 0xFF:
-        case sqlite3.SQLITE_FULL:
-            text = _("the disk that holds {path} is full; nothing more was written. Free some space and try again")
-        case sqlite3.SQLITE_READONLY:
-            text = _("{path} cannot be written: check its owner and mode")
-        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            text = _("{path} is damaged or not a ledger ({error}); restore it from a backup")
-        case sqlite3.SQLITE_BUSY:
-            text = _("another process writes {path}: wait for it to end, or stop it")
-        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
-            text = _("{path} cannot be read or written ({error}): is its disk full, failing or gone?")
-    return text.format(path=path, error=error)

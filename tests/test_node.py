@@ -372,6 +372,45 @@ def test_another_sheet_of_the_same_seq_is_refused() -> None:
     assert_whole(node)
 
 
+def test_sheets_that_come_together_are_judged_as_if_one_by_one() -> None:
+    alone, together = new_node(), new_node()
+    seq = 10**14
+    sheets = [
+        presigned(alone, [donation(OPENING_MINUTES + 1)], seq=seq + 9),
+        presigned(alone, [service(60)], seq=seq),
+        presigned(alone, [donation(5), donation(6)], seq=seq + 1),
+        presigned(alone, [donation(7)], seq=seq + 2),
+    ]
+    sheets += [sheets[2], sheets[0]]
+    one_by_one = [alone.submit(sheet) for sheet in sheets]
+    assert list(map(outcomes, one_by_one)) == [
+        ["no-balance"],
+        ["accepted"],
+        ["accepted", "accepted"],
+        ["entry.seq"],
+        ["accepted", "accepted"],
+        ["accepted"],
+    ]
+    assert together.submit_all(sheets) == one_by_one
+    assert together.submit_all(sheets) == one_by_one[-1:] + one_by_one[1:]
+    alone.seal()
+    together.seal()
+    assert together.state == alone.state
+    assert_whole(together)
+
+
+def test_a_block_that_is_full_is_closed_between_sheets_that_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = new_node()
+    monkeypatch.setattr("node.BLOCK_MAX_ENTRIES", node.state.block_entries + 5)
+    seq, height = 10**14, node.state.height
+    sheets = [presigned(node, [donation(1), donation(2)], seq=seq + 2 * number) for number in range(4)]
+    results = [accepted(each) for each in node.submit_all(sheets)]
+    assert node.state.height == height + 1
+    seals = set(range(results[0][0].index, results[-1][-1].index)) - {one.index for each in results for one in each}
+    assert [node.entry(index).kind for index in sorted(seals)] == ["seal"]
+    assert_whole(node)
+
+
 def test_a_sheet_of_which_nothing_was_accepted_is_judged_again() -> None:
     node = new_node()
     sheet = presigned(node, [donation(OPENING_MINUTES + 1)], seq=10**14)

@@ -21,6 +21,7 @@ from chain.receipt import (
     BalanceReceipt,
     EntryReceipt,
     Promise,
+    Promiser,
     check_balance_leaf,
     check_entry_receipt,
     format_balance_receipt,
@@ -306,6 +307,12 @@ def test_a_signed_promise_opens_and_verifies() -> None:
     assert promise == PROMISE
     assert [verify_signature(VKEY, note.text, signature) for signature in note.signatures] == [True]
     assert not verify_signature(make_vkey(ORIGIN, ED25519, OTHER_KEY.public), note.text, note.signatures[0])
+
+
+@given(st.integers(0, LOG_MAX_ENTRIES - 1), hashes)
+def test_a_promiser_signs_the_same(index: int, hashed: bytes) -> None:
+    promise = Promise(ORIGIN, PROMISE.genesis, index, hashed)
+    assert Promiser(ORIGIN, PROMISE.genesis, NODE_KEY)(index, hashed) == format_note(sign_promise(promise, NODE_KEY))
 
 
 def test_no_mangled_promise_verifies() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from store.hashes import HashTiles
-from store.log import AccountRow, Leg, LogStore, MemoryStore, StoreError
+from store.log import AccountRow, Answer, Leg, LogStore, MemoryStore, StoreError
 from store.sqlite import SqliteStore
 from tests.store.village import ORIGIN
 
@@ -130,12 +130,12 @@ class FailingStore:
     def clear_accounts(self) -> None:
         self._pass("clear_accounts", self._inner.clear_accounts)
 
-    def answer(self, digest: bytes) -> bytes | None:
-        raw: bytes | None = self._pass("answer", lambda: self._inner.answer(digest))
-        return raw
+    def answers(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        kept: dict[bytes, bytes] = self._pass("answers", lambda: self._inner.answers(digests))
+        return kept
 
-    def put_answer(self, digest: bytes, at_seconds: int, raw: bytes) -> None:
-        self._pass("put_answer", lambda: self._inner.put_answer(digest, at_seconds, raw))
+    def put_answers(self, answers: Sequence[Answer]) -> None:
+        self._pass("put_answers", lambda: self._inner.put_answers(answers))
 
     def drop_answers(self, before_seconds: int) -> None:
         self._pass("drop_answers", lambda: self._inner.drop_answers(before_seconds))

@@ -18,9 +18,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from gettext import gettext as _
+from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from chain.fields import Time
@@ -43,8 +45,8 @@ T = TypeVar("T")
 class WritingNode(DeskNode, Protocol):
     """What a batch is written with."""
 
-    def submit(self, sheet: SignedSheet, *, durable: bool = True) -> list[Result]: ...
-    def promises(self, accepted: Sequence[Accepted]) -> list[bytes]: ...
+    def submit_all(self, sheets: Sequence[SignedSheet], *, durable: bool = True) -> list[list[Result]]: ...
+    def promiser(self) -> "Promiser": ...
 
 
 class SharedHome(Protocol):
@@ -54,6 +56,7 @@ class SharedHome(Protocol):
     def close(self) -> None: ...
 
 
+Promiser = Callable[[int, bytes], bytes]
 SealRule = Callable[[State], bool]
 """Whether the open block is to be closed now."""
 
@@ -139,6 +142,8 @@ class Writer:
         self._look_seconds = look_seconds
         self._queue = _Queue()
         self._thread: threading.Thread | None = None
+        self._answerer = ThreadPoolExecutor(1, "huzhu-promises")
+        self._answering: Future[None] | None = None
         self._begun = threading.Event()
         self._begin_error: Exception | None = None
         self.counts = Counts()
@@ -199,7 +204,7 @@ class Writer:
         except Exception as error:
             self._begin_error = error
             self._begun.set()
-            self._home.close()
+            self._close()
             return
         self._begun.set()
         jobs: list[_Job] | None = []
@@ -209,7 +214,11 @@ class Writer:
         except BaseException as error:  # the thread ends: who waits must hear of it
             self._give_up(jobs or [], error)
         finally:
-            self._home.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._answerer.shutdown()
+        self._home.close()
 
     def _write_safely(self, jobs: Sequence[_Job]) -> None:
         """Whatever fails, who waits is answered and the next batch is written."""
@@ -263,37 +272,31 @@ class Writer:
         else:
             self.counts.batches += 1
             self.counts.seconds += time.perf_counter() - started
-            _settle(jobs, answers)
+            if self._answering is not None:
+                self._answering.result()
+            self._answering = self._answerer.submit(_answer_all, jobs, *answers)
 
-    def _batch(self, jobs: Sequence[_Job]) -> list[Any]:
+    def _batch(self, jobs: Sequence[_Job]) -> tuple[list[Any], Promiser | None]:
+        """What each job came to, all of it on disk, and what signs promises where somebody asked for them."""
         answers: list[Any] = []
         with self._home.batch(self._waits) as node:
-            for job in jobs:
-                if job.sheet is not None:
-                    answers.append(Answered(node.submit(job.sheet, durable=False), ()))
-                else:
-                    answers.append(_answer(node, job))
+            for is_question, together in groupby(jobs, lambda job: job.sheet is None):
+                waiting = list(together)
+                answers += [_answer(node, job) for job in waiting] if is_question else _submit(node, waiting)
+            promiser = node.promiser() if any(job.promises for job in jobs) else None
             is_sealed = self._seal_due(node.state)
             if is_sealed:
                 node.seal(durable=False)
         self.counts.seals += is_sealed
         self._look(node)
-        return [
-            self._promise(node, answer) if job.promises else self._count(answer)
-            for job, answer in zip(jobs, answers, strict=True)
-        ]
+        self._count([answer for answer in answers if isinstance(answer, Answered)])
+        return answers, promiser
 
-    def _promise(self, node: WritingNode, answer: Answered) -> Answered:
-        self._count(answer)
-        return Answered(answer.results, node.promises([one for one in answer.results if isinstance(one, Accepted)]))
-
-    def _count(self, answer: T) -> T:
-        if isinstance(answer, Answered):
-            accepted = sum(isinstance(one, Accepted) for one in answer.results)
-            self.counts.sheets += 1
-            self.counts.accepted += accepted
-            self.counts.refused += len(answer.results) - accepted
-        return answer
+    def _count(self, answers: Sequence[Answered]) -> None:
+        accepted = sum(isinstance(one, Accepted) for answer in answers for one in answer.results)
+        self.counts.sheets += len(answers)
+        self.counts.accepted += accepted
+        self.counts.refused += sum(len(answer.results) for answer in answers) - accepted
 
     def _look(self, node: WritingNode) -> None:
         state = node.state
@@ -322,6 +325,11 @@ class _Raised:
         self.error = error
 
 
+def _submit(node: WritingNode, jobs: Sequence[_Job]) -> list[Answered]:
+    sheets = [job.sheet for job in jobs if job.sheet is not None]
+    return [Answered(results, ()) for results in node.submit_all(sheets, durable=False)]
+
+
 def _answer(node: WritingNode, job: _Job) -> Any:
     """The answer to a question; only a failing disk ends the batch, for nothing else is certain then."""
     try:
@@ -330,6 +338,23 @@ def _answer(node: WritingNode, job: _Job) -> Any:
         raise
     except Exception as error:
         return _Raised(error)
+
+
+def _answer_all(jobs: Sequence[_Job], answers: Sequence[Any], promiser: Promiser | None) -> None:
+    """Sign the promises that were asked for, and wake up who waits; in a thread of its own: the writer goes on."""
+    try:
+        if promiser is not None:
+            answers = [_promised(*pair, promiser) for pair in zip(jobs, answers, strict=True)]
+    except Exception as error:
+        answers = [error] * len(jobs)
+    _settle(jobs, answers)
+
+
+def _promised(job: _Job, answer: Any, promiser: Promiser) -> Any:
+    if not job.promises:
+        return answer
+    accepted = [one for one in answer.results if isinstance(one, Accepted)]
+    return Answered(answer.results, [promiser(one.index, one.leaf_hash) for one in accepted])
 
 
 def _settle(jobs: Sequence[_Job], answers: Sequence[Any]) -> None:

@@ -58,15 +58,18 @@ class FakeNode:
         self._home, self._written = home, written
         self.state = home.state
 
-    def submit(self, submitted: SignedSheet, *, durable: bool = True) -> list[Result]:
+    def submit_all(self, sheets: Sequence[SignedSheet], *, durable: bool = True) -> list[list[Result]]:
         assert not durable
+        return [self._take(sheet) for sheet in sheets]
+
+    def _take(self, submitted: SignedSheet) -> list[Result]:
         if POISON in submitted.statements:
             raise ValueError
         self._written += submitted.statements
         return [Accepted(self.state.size + place, raw) for place, raw in enumerate(submitted.statements)]
 
-    def promises(self, accepted: Sequence[Accepted]) -> list[bytes]:
-        return [b"promise" for _one in accepted]
+    def promiser(self) -> Callable[[int, bytes], bytes]:
+        return lambda _index, _leaf_hash: b"promise"
 
     def seal(self, *, durable: bool) -> None:
         assert not durable
@@ -196,7 +199,7 @@ def test_refusals_are_counted() -> None:
     home = FakeHome()
     with writing(home) as writer:
         refused = Answered([Refused("no-balance")], ())
-        writer._count(refused)
+        writer._count([refused])
         assert (writer.counts.refused, writer.counts.accepted) == (1, 0)
 
 
