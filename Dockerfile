@@ -13,7 +13,7 @@ FROM debian:12-slim
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates fonts-noto-cjk libharfbuzz-subset0 libpangoft2-1.0-0 python3 \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 8300 --home-dir /var/lib/huzhu --create-home huzhu
+ && useradd --system --uid 830 --home-dir /var/lib/huzhu --create-home huzhu
 COPY --from=build /opt/huzhu /opt/huzhu
 ENV PATH=/opt/huzhu/.venv/bin:$PATH HUZHU_HOME=/var/lib/huzhu/home LANG=C.UTF-8
 USER huzhu

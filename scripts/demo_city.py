@@ -23,6 +23,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from stage import FOLDER_PREFIX, HUZHU, ask, huzhu, said, told
 from stage import say as say_of
@@ -96,6 +97,11 @@ class Place:
         return f"{self.name}.example/huzhu"
 
     @property
+    def at(self) -> tuple[str, Path]:
+        """The words by which a command finds it."""
+        return "--home", self.home
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -107,7 +113,24 @@ class Place:
 
     def tend(self, status: int = 0) -> None:
         """One round of its duties, not shown."""
-        ask("tend", "--home", self.home, status=status)
+        ask("tend", *self.at, status=status)
+
+
+class City(NamedTuple):
+    """The nodes, from the root down."""
+
+    root: Place
+    county: Place
+    bohai: Place
+    qiaozi: Place
+    xizhuang: Place
+    nanzhuang: Place
+    beigou: Place
+
+    @property
+    def upward(self) -> tuple[Place, ...]:
+        """Those that look after nodes below them, the lowest first."""
+        return self.bohai, self.qiaozi, self.county, self.root
 
 
 def say(key: str, **values: object) -> None:
@@ -121,23 +144,23 @@ def fail(what: str) -> None:
     sys.exit(1)
 
 
-def city() -> dict[str, Place]:
-    """The nodes from the root down."""
+def plan() -> City:
+    """Who is above whom; nothing is on disk yet."""
     root = Place("beijing", "city")
     county = Place("huairou", "county", root)
     towns = [Place(name, "township", county) for name in ("bohai", "qiaozi")]
     names = ("xizhuang", "nanzhuang", "beigou")
     villages = [Place(name, "village", town) for name, town in zip(names, (towns[0], *towns), strict=True)]
-    places = [root, county, *towns, *villages]
-    for place in places[1:]:
-        assert place.parent is not None
-        place.parent.children.append(place)
-    return {place.name: place for place in places}
+    city = City(root, county, *towns, *villages)
+    for place in city:
+        if place.parent is not None:
+            place.parent.children.append(place)
+    return city
 
 
 def found(place: Place) -> None:
     """Begin its ledger under the one above, which admits it."""
-    words: list[str | Path] = ["init", "--home", place.home, "--origin", place.origin, "--tier", place.tier]
+    words: list[str | Path] = ["init", *place.at, "--origin", place.origin, "--tier", place.tier]
     if place.parent is not None:
         words += ["--parent", place.parent.vkey, "--authority", officials(place.parent)]
         trusted = FOLDER / "params.json"
@@ -146,12 +169,12 @@ def found(place: Place) -> None:
         words += ["--params", trusted]
     place.vkey = told(*words)["vkey"]
     if place.parent is not None:
-        admit = ("org", "admit", "--home", place.parent.home, "--vkey", place.vkey)
+        admit = ("org", "admit", *place.parent.at, "--vkey", place.vkey)
         if place.parent.tier == "city":
             huzhu(*admit)
         else:
             ask(*admit)
-        ask("seal", "--home", place.parent.home)
+        ask("seal", *place.parent.at)
 
 
 def officials(place: Place) -> Path:
@@ -159,21 +182,21 @@ def officials(place: Place) -> Path:
     path = FOLDER / f"{place.name}-officials.txt"
     if not path.exists():
         made = [
-            told("key", "new", "--home", place.home, "--role", "authority", "-o", FOLDER / f"{place.name}-{number}.pem")
+            told("key", "new", *place.at, "--role", "authority", "-o", FOLDER / f"{place.name}-{number}.pem")
             for number in (1, 2)
         ]
         path.write_text("".join(f"{key['public']}\n" for key in made))
     return path
 
 
-def settle(places: dict[str, Place]) -> None:
+def settle(city: City) -> None:
     """Give each a port, and write down in ``node.toml`` who is above and below."""
     with contextlib.ExitStack() as stack:
-        for place in places.values():
+        for place in city:
             listening = stack.enter_context(socket.socket())
             listening.bind(("127.0.0.1", 0))
             place.port = listening.getsockname()[1]
-    for place in places.values():
+    for place in city:
         lines = [f'origin = "{place.origin}"', "[serve]", f"port = {place.port}", "tend_every_minutes = 0"]
         for above in place.above():
             lines += ["[[parents]]", f'url = "{above.url}"']
@@ -186,7 +209,7 @@ def start(*places: Place) -> None:
     """Begin to serve, and wait until each answers."""
     for place in places:
         with (FOLDER / f"{place.name}.log").open("ab") as log:
-            place.service = subprocess.Popen([HUZHU, "serve", "--home", place.home], stderr=log, stdout=log)
+            place.service = subprocess.Popen([HUZHU, "serve", *place.at], stderr=log, stdout=log)
     deadline = time.monotonic() + START_SECONDS
     for place in places:
         while not answers(place):
@@ -214,127 +237,164 @@ def stop(place: Place, how: signal.Signals) -> None:
 
 def open_account(place: Place, *words: str) -> str:
     """The number of a new account."""
-    return str(told("person", "open", "--home", place.home, *words)["account"])
+    return str(told("person", "open", *place.at, *words)["account"])
 
 
 def seal(*places: Place) -> None:
     for place in places:
-        ask("seal", "--home", place.home)
+        ask("seal", *place.at)
 
 
 def main() -> None:
     """The city."""
     started = time.monotonic()
-    places = city()
-    root, county, bohai, qiaozi, xizhuang, nanzhuang, beigou = places.values()
+    city = plan()
     say("begin")
-    for place in places.values():
+    for place in city:
         found(place)
-    settle(places)
+    settle(city)
     try:
-        run(places, root, county, bohai, qiaozi, xizhuang, nanzhuang, beigou)
+        live(city)
     finally:
-        for place in places.values():
+        for place in city:
             stop(place, signal.SIGTERM)
     say("done", seconds=time.monotonic() - started)
 
 
-def run(
-    places: dict[str, Place],
-    root: Place,
-    county: Place,
-    bohai: Place,
-    qiaozi: Place,
-    xizhuang: Place,
-    nanzhuang: Place,
-    beigou: Place,
-) -> None:
+def live(city: City) -> None:
     """What happens in it."""
-    say("serve")
-    start(*places.values())
-    for place in places.values():
-        print(f"  {place.tier:9} {place.origin:26} {place.url}")
-    upward = (bohai, qiaozi, county, root)
+    serve(city)
+    volunteer = earn(city.xizhuang)
+    mother = send(city, volunteer)
+    carry_upward(city)
+    arrive(city.beigou, mother)
+    come_back(city, volunteer)
+    trust = prove_to_root(city, volunteer)
+    pull_plug(city, trust)
+    forge(city)
+    raise_alarm(city)
+    audit(city, trust)
 
+
+def serve(city: City) -> None:
+    """All of them; in a first round those above get to know the ledgers below, so that hours can be sent there."""
+    say("serve")
+    start(*city)
+    for place in city:
+        print(f"  {place.tier:9} {place.origin:26} {place.url}")
+    for place in city.upward:
+        place.tend()
+
+
+def earn(village: Place) -> str:
+    """The account of a volunteer who has an hour and a half now."""
     say("earn")
-    volunteer = open_account(xizhuang, "--name", "李秀英", "--volunteer")
-    elder = open_account(xizhuang, "--name", "王桂兰", "--elder", "--born", "1950-03-15")
+    volunteer = open_account(village, "--name", "李秀英", "--volunteer")
+    elder = open_account(village, "--name", "王桂兰", "--elder", "--born", "1950-03-15")
     paper = FOLDER / "paper.jpg"
     paper.write_bytes(b"a scanned sheet")
-    at = ("--home", xizhuang.home)
-    huzhu("opening", elder, "600", *at, "--source", paper)
+    huzhu("opening", elder, "600", *village.at, "--source", paper)
     day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
     service = ("--category", "assistance", "--date", day, "--start", "09:00", "--end", "10:30", "--paper", paper)
-    huzhu("record", volunteer, elder, *service, *at)
-    mother = open_account(beigou, "--name", "张玉梅", "--elder", "--born", "1950-03-15")
+    huzhu("record", volunteer, elder, *service, *village.at)
+    return volunteer
 
+
+def send(city: City, volunteer: str) -> str:
+    """The account of the mother, to whom an hour is on its way; a quarter goes to nobody."""
+    mother = open_account(city.beigou, "--name", "张玉梅", "--elder", "--born", "1950-03-15")
     say("send")
-    huzhu("transfer", "out", *at, "--from", volunteer, "--to", f"{beigou.origin}#{mother}", "--minutes", "60")
-    nobody = f"{nanzhuang.origin}#{account_number(0)}"
-    huzhu("transfer", "out", *at, "--from", volunteer, "--to", nobody, "--minutes", "15")
-    seal(xizhuang)
+    out = ("transfer", "out", *city.xizhuang.at, "--from", volunteer, "--to")
+    huzhu(*out, f"{city.beigou.origin}#{mother}", "--minutes", "60")
+    huzhu(*out, f"{city.nanzhuang.origin}#{account_number(0)}", "--minutes", "15")
+    seal(city.xizhuang)
+    return mother
 
+
+def carry_upward(city: City) -> None:
+    """Past the mother's village, which is off line meanwhile."""
     say("way")
-    stop(beigou, signal.SIGTERM)
-    for place in upward:
-        huzhu("tend", "--home", place.home)
+    stop(city.beigou, signal.SIGTERM)
+    for place in city.upward:
+        huzhu("tend", *place.at)
 
+
+def arrive(village: Place, mother: str) -> None:
     say("arrive")
-    start(beigou)
-    huzhu("tend", "--home", beigou.home)
-    huzhu("tend", "--home", beigou.home)
-    huzhu("balance", mother, "--home", beigou.home)
+    start(village)
+    huzhu("tend", *village.at)
+    huzhu("tend", *village.at)
+    huzhu("balance", mother, *village.at)
 
+
+def come_back(city: City, volunteer: str) -> None:
+    """What was sent to nobody."""
     say("refuse")
-    huzhu("tend", "--home", nanzhuang.home)
-    seal(nanzhuang)
-    bohai.tend()
-    huzhu("tend", "--home", xizhuang.home)
-    huzhu("transfer", "list", *at)
-    huzhu("balance", volunteer, *at)
-    seal(xizhuang, beigou)
-    for place in upward:
+    huzhu("tend", *city.nanzhuang.at)
+    seal(city.nanzhuang)
+    city.bohai.tend()
+    huzhu("tend", *city.xizhuang.at)
+    huzhu("transfer", "list", *city.xizhuang.at)
+    huzhu("balance", volunteer, *city.xizhuang.at)
+    seal(city.xizhuang, city.beigou)
+    for place in city.upward:
         place.tend()
 
+
+def prove_to_root(city: City, volunteer: str) -> Path:
+    """The file with the city's key, by which everything later is checked."""
     say("root")
     trust = FOLDER / "city.policy"
-    huzhu("trust", "--home", root.home, "-o", trust)
+    huzhu("trust", *city.root.at, "-o", trust)
     proof = FOLDER / "service.root-proof"
-    index = next(line["index"] for line in told("statement", volunteer, *at)["lines"] if line["kind"] == "service")
-    huzhu("receipt", str(index), *at, "--to-root", "-o", proof)
+    lines = told("statement", volunteer, *city.xizhuang.at)["lines"]
+    index = next(line["index"] for line in lines if line["kind"] == "service")
+    huzhu("receipt", str(index), *city.xizhuang.at, "--to-root", "-o", proof)
     huzhu("check-receipt", proof, "--trust", trust)
+    return trust
 
+
+def pull_plug(city: City, trust: Path) -> None:
+    """Of a village: the county answers for it."""
     say("plug")
-    stop(xizhuang, signal.SIGKILL)
+    county, village = city.county, city.xizhuang
+    stop(village, signal.SIGKILL)
     token = FOLDER / "token"
-    ask("user", "add", "chen", "--role", "supervisor", "--no-password", "--home", county.home)
-    token.write_text(told("token", "new", "chen", "--scope", "read", "--home", county.home)["token"])
-    huzhu("balances", "--at", county.url, "--token-file", token, "--ledger", xizhuang.origin, "--trust", trust)
+    ask("user", "add", "chen", "--role", "supervisor", "--no-password", *county.at)
+    token.write_text(told("token", "new", "chen", "--scope", "read", *county.at)["token"])
+    huzhu("balances", "--at", county.url, "--token-file", token, "--ledger", village.origin, "--trust", trust)
 
+
+def forge(city: City) -> None:
+    """A village signs two histories: one that the nodes above have seen, and from an old disk another."""
     say("forge")
-    old_disk = FOLDER / "old-disk"
-    shutil.copytree(nanzhuang.home, old_disk)
-    open_account(nanzhuang, "--name", "赵志强", "--volunteer")
-    seal(nanzhuang)
-    for place in upward:
+    village, old_disk = city.nanzhuang, FOLDER / "old-disk"
+    shutil.copytree(village.home, old_disk)
+    open_account(village, "--name", "赵志强", "--volunteer")
+    seal(village)
+    for place in city.upward:
         place.tend()
-    stop(nanzhuang, signal.SIGTERM)
+    stop(village, signal.SIGTERM)
     forger = open_account(Place(old_disk.name, "village"), "--name", "赵志强", "--volunteer")
     ask("seal", "--home", old_disk)
     print(f"  {said('伪造的账户', 'the forged account')}: {forger}")
-    shutil.move(nanzhuang.home, FOLDER / "true-disk")
-    shutil.move(old_disk, nanzhuang.home)
-    start(nanzhuang)
+    shutil.move(village.home, FOLDER / "true-disk")
+    shutil.move(old_disk, village.home)
+    start(village)
 
+
+def raise_alarm(city: City) -> None:
     say("alarm")
-    huzhu("tend", "--home", bohai.home, status=1)
-    huzhu("alarms", "--home", bohai.home)
-    (evidence, *_more) = sorted((bohai.home / "evidence").iterdir())
-    huzhu("check-fork", evidence, "--vkey", nanzhuang.vkey)
+    huzhu("tend", *city.bohai.at, status=1)
+    huzhu("alarms", *city.bohai.at)
+    (evidence, *_more) = sorted((city.bohai.home / "evidence").iterdir())
+    huzhu("check-fork", evidence, "--vkey", city.nanzhuang.vkey)
 
+
+def audit(city: City, trust: Path) -> None:
     say("audit")
-    county.tend()
-    huzhu("verify", f"{county.url}", f"{root.url}", "--trust", trust, tail=True)
+    city.county.tend()
+    huzhu("verify", city.county.url, city.root.url, "--trust", trust, tail=True)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,10 @@ file was put in its place, by a restore, the next call opens that one; where it 
 *Looks* are one row per hour, looker, account and kind, with how often; so the table grows with people, not with clicks.
 """
 
-import os
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from gettext import gettext as _
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,11 +29,11 @@ from typing import Any, NamedTuple
 from sqlite_utils import Database, Migrations
 
 from store.attempts import ATTEMPT_INDEX, ATTEMPT_TABLE, Gate, Run, begin_attempt, forgive_attempt
+from store.database import Identity, Place, check_identity, connect, explained, make_whole, mark, place_of
 from store.log import StoreError
 
-APPLICATION_ID = 0x48555A41
-USER_VERSION = 1
-BUSY_MILLISECONDS = 5_000
+IDENTITY = Identity(0x48555A41, 1)
+SETTINGS = ("secure_delete=ON", "synchronous=FULL")
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
 
@@ -59,8 +57,8 @@ def _access(database: Database) -> None:
     run = database.conn.execute
     run(
         "CREATE TABLE user(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, role TEXT NOT NULL,"
-        " ledger TEXT NOT NULL, account TEXT NOT NULL, password TEXT NOT NULL, disabled INTEGER NOT NULL,"
-        " created INTEGER NOT NULL)"
+        " ledger TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, password TEXT NOT NULL,"
+        " disabled INTEGER NOT NULL, created INTEGER NOT NULL)"
     )
     run(
         "CREATE TABLE token(id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB UNIQUE NOT NULL, user INTEGER NOT NULL,"
@@ -84,8 +82,6 @@ def _access(database: Database) -> None:
     run("CREATE INDEX look_user ON look(user)")
 
 
-Place = tuple[int, int]
-"""Device and inode: which file it is, whatever its name."""
 Version = tuple[Place | None, int]
 
 
@@ -94,13 +90,17 @@ class AccessError(StoreError):
 
 
 class User(NamedTuple):
-    """``ledger``: the one it belongs to, or at the top of what it oversees; "" is every one. ``password``: a hash."""
+    """``ledger``: the one it belongs to, or at the top of what it oversees; "" is every one. ``password``: a hash.
+
+    ``key``: the id of the key with which a clerk or member signs; "" is the first one kept of that role.
+    """
 
     id: int
     name: str
     role: str
     ledger: str
     account: str
+    key: str
     password: str
     is_disabled: bool
     created_seconds: int
@@ -124,6 +124,7 @@ class Holder(NamedTuple):
     role: str
     ledger: str
     account: str
+    key: str
     scopes: tuple[str, ...] | None
     seen_seconds: int
     expires_seconds: int
@@ -149,43 +150,30 @@ class Access:
         self._look_seconds = look_days * DAY_SECONDS
         self._writing, self._reading = threading.RLock(), threading.Lock()
         if not path.exists():
-            _make(path)
+            make_whole(path, _fill)
         self._open()
 
     def _open(self) -> None:
         """Both connections, to the file that stands there now."""
-        self._place = _place_of(self._path)
-        with self._explained():
-            self._writer = _connect(self._path)
-            try:
-                self._reader = _connect(self._path)
-                try:
-                    self._check()
-                except BaseException:
-                    self._reader.close()
-                    raise
-            except BaseException:
-                self._writer.close()
-                raise
-        self._log_place = _place_of(_log_of(self._path))
+        self._place = place_of(self._path)
+        with explained(self._path), ExitStack() as opened:
+            self._writer = opened.enter_context(closing(connect(self._path, settings=SETTINGS, any_thread=True)))
+            reading = (*SETTINGS, "query_only=ON")
+            self._reader = opened.enter_context(closing(connect(self._path, settings=reading, any_thread=True)))
+            self._check()
+            opened.pop_all()
+        self._log_place = place_of(_log_of(self._path))
 
     def _check(self) -> None:
-        (identity,) = self._writer.execute("PRAGMA application_id").fetchone()
-        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        if identity != APPLICATION_ID:
-            text = _("{path} is no list of users; restore it from a backup, or move it away to begin a new one")
-            raise StoreError(text.format(path=self._path))
-        if version != USER_VERSION:
-            text = _("{path} is of version {version}; this program knows version {known}")
-            raise StoreError(text.format(path=self._path, version=version, known=USER_VERSION))
+        foreign = _("{path} is no list of users; restore it from a backup, or move it away to begin a new one")
+        check_identity(self._writer, self._path, IDENTITY, foreign)
         self._writer.execute("BEGIN IMMEDIATE")
         migrations.apply(Database(self._writer))
         self._writer.execute("COMMIT")
-        self._reader.execute("PRAGMA query_only=ON")
 
     def _follow(self) -> None:
         """Open the file anew where another stands in its place; raises StoreError where there is none."""
-        place = _place_of(self._path)
+        place = place_of(self._path)
         if place is None:
             raise StoreError(_("{path} is gone; restore it from a backup").format(path=self._path))
         if place == self._place:
@@ -196,7 +184,7 @@ class Access:
             self._reader.close()
             self._writer.close()
             self._place = None
-            if self._log_place is not None and _place_of(_log_of(self._path)) == self._log_place:
+            if self._log_place is not None and place_of(_log_of(self._path)) == self._log_place:
                 # What the old file had not taken in yet is nothing of the new one's.
                 _log_of(self._path).unlink(missing_ok=True)
             try:
@@ -215,13 +203,21 @@ class Access:
     def version(self) -> Version:
         """Changes with every commit, of this process or another, and with the file."""
         self._follow()
-        with self._reading, self._explained():
+        with self._reading, explained(self._path):
             return self._place, self._reader.execute("PRAGMA data_version").fetchone()[0]
 
     # Users
 
     def add_user(
-        self, name: str, role: str, *, ledger: str = "", account: str = "", password: str = "", now: int
+        self,
+        name: str,
+        role: str,
+        *,
+        ledger: str = "",
+        account: str = "",
+        key: str = "",
+        password: str = "",
+        now: int,
     ) -> None:
         """A new user; ``password`` is a hash, or "" for who has tokens only. Raises AccessError."""
         with self._transaction() as run:
@@ -233,21 +229,22 @@ class Access:
             if run("SELECT count(*) FROM user").fetchone()[0] >= USERS_MAX:
                 raise AccessError(_("there are {most} users already: remove some").format(most=USERS_MAX))
             run(
-                "INSERT INTO user(name, role, ledger, account, password, disabled, created)"
-                " VALUES(?, ?, ?, ?, ?, 0, ?)",
-                (name, role, ledger, account, password, now),
+                "INSERT INTO user(name, role, ledger, account, key, password, disabled, created)"
+                " VALUES(?, ?, ?, ?, ?, ?, 0, ?)",
+                (name, role, ledger, account, key, password, now),
             )
 
     def user(self, name: str) -> User | None:
         """One user, by name."""
         found = self._rows(
-            "SELECT id, name, role, ledger, account, password, disabled, created FROM user WHERE name=?", name
+            "SELECT id, name, role, ledger, account, key, password, disabled, created FROM user WHERE name=?", name
         )
         return _user(found[0]) if found else None
 
     def users(self) -> list[User]:
         """All users, by name."""
-        rows = self._rows("SELECT id, name, role, ledger, account, password, disabled, created FROM user ORDER BY name")
+        sql = "SELECT id, name, role, ledger, account, key, password, disabled, created FROM user ORDER BY name"
+        rows = self._rows(sql)
         return [_user(row) for row in rows]
 
     def set_password(self, name: str, password: str) -> None:
@@ -307,8 +304,8 @@ class Access:
     def token_holder(self, hashed: bytes) -> Holder | None:
         """Whose token it is; None where there is none, or the user is disabled. Expiry is for the caller to see."""
         sql = (
-            "SELECT user.name, role, ledger, account, scopes, 0, expires FROM token JOIN user ON user.id=token.user"
-            " WHERE hash=? AND NOT disabled"
+            "SELECT user.name, role, ledger, account, key, scopes, 0, expires"
+            " FROM token JOIN user ON user.id=token.user WHERE hash=? AND NOT disabled"
         )
         return self._holder(sql, hashed)
 
@@ -332,7 +329,7 @@ class Access:
     def session_holder(self, hashed: bytes) -> Holder | None:
         """Whose session it is; None where there is none. Expiry is for the caller to see."""
         sql = (
-            "SELECT user.name, role, ledger, account, NULL, seen, expires FROM session"
+            "SELECT user.name, role, ledger, account, key, NULL, seen, expires FROM session"
             " JOIN user ON user.id=session.user WHERE hash=? AND NOT disabled"
         )
         return self._holder(sql, hashed)
@@ -407,13 +404,15 @@ class Access:
         found = self._rows(sql, hashed)
         if not found:
             return None
-        name, role, ledger, account, scopes, seen, expires = found[0]
-        return Holder(name, role, ledger, account, None if scopes is None else tuple(scopes.split()), seen, expires)
+        *whose, scopes, seen, expires = found[0]
+        name, role, ledger, account, key = whose
+        kept = None if scopes is None else tuple(scopes.split())
+        return Holder(name, role, ledger, account, key, kept, seen, expires)
 
     @contextmanager
     def _transaction(self) -> Iterator[Run]:
         """``execute`` of the writing connection; what is done with it is on disk after the block, or undone."""
-        with self._writing, self._explained():
+        with self._writing, explained(self._path):
             self._follow()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -426,21 +425,13 @@ class Access:
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
         self._follow()
-        with self._reading, self._explained():
+        with self._reading, explained(self._path):
             return self._reader.execute(sql, values).fetchall()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Errors of SQLite as one clear sentence."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(_explain(self._path, error)) from error
 
 
 def _user(row: Any) -> User:
-    number, name, role, ledger, account, password, disabled, created = row
-    return User(number, name, role, ledger, account, password, bool(disabled), created)
+    number, name, role, ledger, account, key, password, disabled, created = row
+    return User(number, name, role, ledger, account, key, password, bool(disabled), created)
 
 
 def _keep_newest(run: Run, table: str, user: int, most: int) -> None:
@@ -448,67 +439,12 @@ def _keep_newest(run: Run, table: str, user: int, most: int) -> None:
     run(f"DELETE FROM {table} WHERE hash IN ({newest})", (user, most))  # noqa: S608
 
 
-def _make(path: Path) -> None:
-    """An empty file. It is made under another name and linked into its place, so that nobody ever opens half of one.
-
-    Where another process was faster, its file stands, and ours goes.
-    """
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}-")
-        os.close(descriptor)
-    except OSError as error:
-        raise StoreError(_("{path} cannot be made: {error}").format(path=path, error=error.strerror)) from error
-    draft = Path(name)
-    try:
-        with closing(_connect(draft)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-            migrations.apply(Database(connection))
-            connection.execute(f"PRAGMA user_version={USER_VERSION}")
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    except sqlite3.Error as error:
-        raise StoreError(_explain(path, error)) from error
-    except OSError as error:
-        raise StoreError(_("{path} cannot be made: {error}").format(path=path, error=error.strerror)) from error
-    finally:
-        for suffix in ("", "-wal", "-shm"):
-            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
-
-
-def _place_of(path: Path) -> Place | None:
-    """Which file stands there; None: none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+def _fill(connection: sqlite3.Connection) -> None:
+    """An empty file."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    migrations.apply(Database(connection))
+    mark(connection, IDENTITY)
 
 
 def _log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """A connection that any thread may use: the locks of ``Access`` see to it that one does at a time."""
-    uri = f"{path.absolute().as_uri()}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    settings = (f"busy_timeout={BUSY_MILLISECONDS}", "trusted_schema=OFF", "secure_delete=ON", "synchronous=FULL")
-    for setting in settings:
-        connection.execute(f"PRAGMA {setting}")
-    return connection
-
-
-def _explain(path: Path, error: sqlite3.Error) -> str:
-    """What an error of SQLite means for whoever runs the node."""
-    text = _("{path} is damaged ({error}); restore it from a backup")
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_FULL:
-            text = _("the disk that holds {path} is full; nothing more was written. Free some space and try again")
-        case sqlite3.SQLITE_READONLY:
-            text = _("{path} cannot be written: check its owner and mode")
-        case sqlite3.SQLITE_BUSY:
-            text = _("another process writes {path}: wait for it to end, or stop it")
-        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
-            text = _("{path} cannot be read or written ({error}): is its disk full, failing or gone?")
-    return text.format(path=path, error=error)

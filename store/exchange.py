@@ -22,8 +22,8 @@ from ledger.bodies import Anchor, OrgAdmit, OrgRetire, TransferIn, TransferOut, 
 from ledger.kinds import CODEC
 from ledger.numbers import parse_address
 from ledger.proofs import parse_proof
+from store.database import Place, connect, explained, place_of
 from store.log import StoreError
-from store.sqlite import BUSY_MILLISECONDS, _explained
 
 ANSWERS = ("transfer_in", "transfer_refuse")
 INDEXED_LOGS_MAX = 256
@@ -99,7 +99,7 @@ class Exchange:
         self._ledger = ledger
         self._mirror = mirror
         self._lock = Lock()
-        self._files: dict[Path, tuple[tuple[int, int], sqlite3.Connection]] = {}
+        self._files: dict[Path, tuple[Place, sqlite3.Connection]] = {}
         """Each with which file it is."""
         self._own: _Index | None = None
         self._mirrored: dict[int, _Index] = {}
@@ -109,7 +109,7 @@ class Exchange:
 
         Transfers to it, and what became of those it sent; from behind the entry ``after`` on, ``limit`` at most.
         """
-        with self._lock, _explained(self._ledger):
+        with self._lock, explained(self._ledger):
             own = self._own_index()
             rows: list[TransferRow] = []
             if after is None or after[0] == own.origin:
@@ -127,7 +127,7 @@ class Exchange:
 
         Empty where it is not below us.
         """
-        with self._lock, _explained(self._ledger):
+        with self._lock, explained(self._ledger):
             own = self._own_index()
             chain: list[tuple[str, int]] = []
             while len(chain) < ADMISSIONS_MAX:
@@ -143,7 +143,7 @@ class Exchange:
 
     def anchor(self, origin: str, size: int) -> tuple[str, int] | None:
         """Our log, and the index of its oldest entry that anchors ``origin`` at ``size`` or more; None without one."""
-        with self._lock, _explained(self._ledger):
+        with self._lock, explained(self._ledger):
             own = self._own_index()
             sizes, indexes = own.anchors.get(origin, ([], []))
             place = bisect_left(sizes, size)
@@ -187,20 +187,13 @@ class Exchange:
 
     def _open(self, path: Path) -> sqlite3.Connection | None:
         """A connection that only reads; None where there is no such file."""
-        try:
-            found = path.stat()
-        except FileNotFoundError:
+        place = place_of(path)
+        if path in self._files and self._files[path][0] != place:
             self._drop(path)
+        if place is None:
             return None
-        file = found.st_dev, found.st_ino
-        if path in self._files and self._files[path][0] != file:
-            self._drop(path)
         if path not in self._files:
-            address = f"{path.absolute().as_uri()}?mode=ro"
-            connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-            self._files[path] = file, connection
-            for setting in (f"busy_timeout={BUSY_MILLISECONDS}", "trusted_schema=OFF", "query_only=ON"):
-                connection.execute(f"PRAGMA {setting}")
+            self._files[path] = place, connect(path, "ro", settings=("query_only=ON",), any_thread=True)
         return self._files[path][1]
 
     def _drop(self, path: Path) -> None:

@@ -6,6 +6,7 @@
     home/mirror.db     the ledgers of the nodes below; safe to hand out
     home/witness.db    the newest checkpoint of each ledger that this node has cosigned
     home/access.db     who may ask: users, tokens, looks
+    home/drafts.db     what waits for a second signature; never to be handed out
     home/evidence/     signed proof of ledgers that forked or were rolled back
     home/keys/*.pem    private keys
     home/lock          held by the one process that writes
@@ -73,6 +74,10 @@ class Home:
     @property
     def access(self) -> Path:
         return self.folder / "access.db"
+
+    @property
+    def drafts(self) -> Path:
+        return self.folder / "drafts.db"
 
     @property
     def evidence(self) -> Path:

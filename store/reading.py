@@ -21,9 +21,10 @@ from chain.limits import LOG_MAX_ENTRIES
 from chain.merkle import HASH_BYTES, leaf_hash, prove_inclusion
 from chain.receipt import EntryReceipt, format_entry_receipt
 from chain.tile import TILE_WIDTH, tile_width
+from store.database import connect, explained
 from store.hashes import HashTiles
 from store.log import AccountRow, Leg, StoreError
-from store.sqlite import APPLICATION_ID, _connect, _explained
+from store.sqlite import APPLICATION_ID
 
 ROWS_MAX = 1_024
 """So many rows one question gives at most."""
@@ -39,8 +40,8 @@ class LedgerReader:
         self.path = path
         if not path.is_file():
             raise StoreError(_("{path} is missing; restore it from a backup").format(path=path))
-        with _explained(path):
-            self._connection = _connect(path, "ro")
+        with explained(path):
+            self._connection = connect(path, "ro")
         try:
             if self.value("PRAGMA application_id") != APPLICATION_ID:
                 raise StoreError(_("{path} is not a ledger; restore it from a backup").format(path=path))
@@ -93,7 +94,7 @@ class LedgerReader:
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error:
-            with _explained(self.path):
+            with explained(self.path):
                 raise
 
     def row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
@@ -101,7 +102,7 @@ class LedgerReader:
         try:
             found: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
         except sqlite3.Error:
-            with _explained(self.path):
+            with explained(self.path):
                 raise
         return found
 
@@ -180,6 +181,13 @@ class KeptLedger:
         if len(found) != end - start:
             raise self._reader.damage()
         return found
+
+    def entries_with(self, *marks: bytes) -> list[tuple[int, bytes]]:
+        """Index and bytes of the newest entries under the checkpoint that have all of these in them, newest first."""
+        wanted = "".join(" AND instr(bytes, ?)" for _mark in marks)
+        sql = f"SELECT idx, bytes FROM entry WHERE log=? AND idx<?{wanted} ORDER BY idx DESC LIMIT ?"  # noqa: S608
+        rows = self._reader.rows(sql, self.log, self.size, *marks, ROWS_MAX)
+        return [(index, self._bytes(raw)) for index, raw in rows]
 
     def tile(self, level: int, index: int, width: int = TILE_WIDTH) -> bytes:
         """The first ``width`` hashes of a tile, side by side; StoreError where they are not there."""

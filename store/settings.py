@@ -57,6 +57,9 @@ class ServeSettings:
     """A PEM file with the certificate and those above it; with ``key``, everything goes over TLS."""
     key: Path | None = None
     """The PEM file of the certificate's private key."""
+    behind_tls: bool = False
+    """Whether a proxy on this machine has the TLS: cookies and pages are then for https only, and who asks is whom it
+    names last in ``X-Forwarded-For``."""
     seal_every_minutes: int = 60
     """A block that has entries is closed when its first one has waited so long; 0: never by the clock."""
     seal_entries: int = 10_000
@@ -127,7 +130,8 @@ def _serve(reader: "_Reader", table: Mapping[str, Any]) -> ServeSettings:
     certificate, key = (reader.file(table, "serve", name) for name in ("certificate", "key"))
     if (certificate is None) != (key is None):
         raise reader.flaw("serve", "certificate" if key is None else "key", _("`certificate` and `key` go together"))
-    return ServeSettings(host=host, certificate=certificate, key=key, **numbers)
+    behind_tls = reader.flag(table, "serve", "behind_tls")
+    return ServeSettings(host=host, certificate=certificate, key=key, behind_tls=behind_tls, **numbers)
 
 
 def _witness_name(reader: "_Reader", table: Mapping[str, Any]) -> str | None:
@@ -187,6 +191,10 @@ class _Reader:
         if isinstance(value, bool) or not least <= value <= most:
             raise self.flaw(section, name, text)
         return value
+
+    def flag(self, table: Mapping[str, Any], section: str, name: str) -> bool:
+        """Yes or no; no where it is not there."""
+        return bool(self._of_kind(table, section, name, bool, _("write true or false, without quotes")))
 
     def url(self, table: Mapping[str, Any], section: str) -> str:
         """The address of a node."""

@@ -24,10 +24,11 @@ from sqlite_utils import Database, Migrations
 from chain.checkpoint import Checkpoint
 from chain.keys import MldsaSigningKey, SigningKey
 from chain.witness import origin_hash
+from store.database import BUSY_MILLISECONDS, FILE_MODE
+from store.database import explained as _explained
 from store.home import Home
 from store.log import StoreError
 from store.settings import parse_settings
-from store.sqlite import BUSY_MILLISECONDS, FILE_MODE, _explained
 from store.tending import keep_evidence
 
 APPLICATION_ID = 0x48555A57

@@ -164,9 +164,9 @@ def test_an_alarm_is_new_once(store: MirrorStore) -> None:
     assert not raise_alarm("forked", "one")
     assert not raise_alarm("forked", "two")
     assert raise_alarm("findings", "three")
-    assert written == ["one", "three"]
+    assert written == ["one", "one", "two", "three"]
     (_newest, first) = store.alarms()
-    assert first[1:] == (VILLAGE, "forked", 7, "one", "evidence/one", 0)
+    assert first[1:] == (VILLAGE, "forked", 7, "one", "evidence/one", 0, 3, 7, "evidence/two")
     assert store.see(first.id)
     assert not store.see(99)
     assert not raise_alarm("forked", "one")
@@ -246,6 +246,54 @@ def test_an_alarm_for_each_evidence(store: MirrorStore) -> None:
     ]
     assert [alarm.evidence for alarm in store.alarms()] == ["b", "a"]
     assert log.origin == VILLAGE
+
+
+def test_of_lies_that_go_on_the_first_and_the_latest_are_kept(store: MirrorStore, tmp_path: Path) -> None:
+    store.admit(VILLAGE, PARENT, "village", "vkey")
+    for number in range(5):
+
+        def keep(name: str = f"lie-{number}") -> str:
+            return str(keep_evidence(tmp_path / "evidence", name, b"lie"))
+
+        assert store.alarm(VILLAGE, "bad-key", f"lie {number}", keep, 10 + number) == (number == 0)
+    (alarm,) = store.alarms()
+    assert (alarm.detail, alarm.at_seconds, alarm.times, alarm.latest_seconds) == ("lie 0", 10, 5, 14)
+    assert sorted(path.name for path in (tmp_path / "evidence").iterdir()) == ["lie-0", "lie-4"]
+    assert [Path(path).name for path in (alarm.evidence, alarm.latest_evidence)] == ["lie-0", "lie-4"]
+    store.see(alarm.id)
+    assert store.alarm(VILLAGE, "bad-key", "lie 5", lambda: alarm.latest_evidence, 20)
+    assert not store.alarm(VILLAGE, "bad-key", "lie 0", lambda: alarm.evidence, 21)
+    assert sorted(path.name for path in (tmp_path / "evidence").iterdir()) == ["lie-0", "lie-4"]
+
+
+def test_a_ledger_is_forgotten_but_for_its_alarms(store: MirrorStore) -> None:
+    log, other = (store.admit(origin, PARENT, "village", "vkey") for origin in (VILLAGE, OTHER))
+    for each in (log, other):
+        add(each, 0, 300)
+        reach(each)
+        each.put_legs({("10000119", 5): (1, 0)})
+        each.put_transfers([(5, "transfer_out", OTHER, None)])
+        add(each, 300, 400)
+        each.aim(b"target")
+        store.commit()
+    store.alarm(VILLAGE, "readmitted", "detail", str, 7)
+    before = log._log
+    log.forget()
+    found = store.log(VILLAGE)
+    assert found is not None and found.row[:6] == (VILLAGE, PARENT, "village", "vkey", 0, 0)
+    assert found.note() is None and found.audit() is None and found.state == "sound"
+    assert [alarm.origin for alarm in store.alarms()] == [VILLAGE]
+    tables = [name for (name,) in store._run("SELECT name FROM sqlite_schema WHERE type='table'")]
+    for table in tables:
+        columns = [row[1] for row in store._run(f"PRAGMA table_info({table})")]
+        if "log" in columns:
+            assert store._run(f"SELECT count(*) FROM {table} WHERE log=?", before).fetchone() == (0,), table  # noqa: S608
+    add(log, 0, 10)
+    reach(log)
+    store.commit()
+    assert tree_root(10, fresh(store).read) == root_of(HASHES[:10])
+    kept = store.log(OTHER)
+    assert kept is not None and (kept.size, kept.staged, kept.note()) == (300, 400, b"note 300")
 
 
 def test_when_a_ledger_was_asked_is_known_whatever_came_of_it(store: MirrorStore) -> None:

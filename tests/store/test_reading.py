@@ -46,7 +46,7 @@ def test_it_says_what_the_node_says(tmp_path: Path) -> None:
 def test_what_is_no_ledger_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="missing"):
         LedgerReader(tmp_path / "none.db")
-    for raw in (b"", b"not a database at all" * 100):
+    for raw, says in ((b"", "is not a ledger"), (b"not a database at all" * 100, "file is not a database")):
         (tmp_path / "other.db").write_bytes(raw)
-        with pytest.raises(StoreError, match="not a ledger"):
+        with pytest.raises(StoreError, match=says):
             LedgerReader(tmp_path / "other.db")

@@ -18,6 +18,7 @@ host = "0.0.0.0"
 port = 443
 certificate = "tls/chain.pem"
 key = "/etc/tls/key.pem"
+behind_tls = true
 seal_every_minutes = 30
 seal_entries = 500
 tend_every_minutes = 0
@@ -43,6 +44,7 @@ def test_everything_can_be_said() -> None:
             port=443,
             certificate=PATH.parent / "tls/chain.pem",
             key=Path("/etc/tls/key.pem"),
+            behind_tls=True,
             seal_every_minutes=30,
             seal_entries=500,
             tend_every_minutes=0,

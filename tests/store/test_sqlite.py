@@ -427,7 +427,7 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
 
 
 def test_a_second_writer_without_the_lock_waits_and_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("store.sqlite.BUSY_MILLISECONDS", 1)
+    monkeypatch.setattr("store.database.BUSY_MILLISECONDS", 1)
     first, second = SqliteStore(path), SqliteStore(path)
     first.put_checkpoint(1, b"note")
     with pytest.raises(StoreError, match="another process writes"):

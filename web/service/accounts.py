@@ -1,7 +1,6 @@
 """What accounts have, over the API: one balance, its passbook and receipt, and the balances of many."""
 
 from collections.abc import Iterator
-from gettext import gettext as _
 from typing import Annotated, Any, cast
 
 from anyio import to_thread
@@ -12,15 +11,14 @@ from chain.entry import Entry
 from chain.errors import EntryError
 from chain.fields import format_time
 from chain.limits import LOG_MAX_ENTRIES, ORIGIN_MAX_BYTES
-from chain.merkle import leaf_hash, levels_of, path_in
-from chain.receipt import BalanceReceipt, format_balance_receipt, parse_entry_receipt
 from ledger.kinds import CODEC
-from ledger.state import Account
 from store.log import AccountRow, StoreError
-from store.reading import ROWS_MAX, KeptLedger
+from store.mirror_receipts import UnprovenError, mirror_balance_receipt
+from store.reading import KeptLedger
 from web.access.guard import Guard
 from web.access.who import READ, Who
 from web.desk import DeskNode
+from web.i18n import translate as _
 from web.passbook import other_side
 from web.problem import Problem
 from web.service.answers import (
@@ -46,7 +44,10 @@ TIERS = ("village", "township", "county", "city")
 CURSOR_MAX_CHARACTERS = ORIGIN_MAX_BYTES + 20
 
 TierQuery = Annotated[
-    str | None, Query(description="Only ledgers of this tier.", pattern="^(village|township|county|city)$")
+    str | None,
+    Query(
+        description="Only ledgers of this tier.", pattern="^(village|township|county|city)$", examples=["village"]
+    ),
 ]
 CursorQuery = Annotated[
     str | None,
@@ -120,7 +121,7 @@ def account_router(ledgers: Ledgers, writer: Writer, guard: Guard) -> APIRouter:
         if kept.origin == ledgers.origin:
             raw = await writer.ask(lambda node: own_receipt(node, number))
         else:
-            raw = balance_receipt(kept, number)
+            raw = mirrored_receipt(kept, number)
         return Response(raw, media_type=RECEIPT_TYPE, headers=PRIVATE)
 
     @router.get("/balances", summary="Many balances", response_model=BalancesPage, responses=problems(400, 401, 403))
@@ -176,35 +177,13 @@ def _sealed_accounts(node: DeskNode) -> int:
     return accounts
 
 
-def balance_receipt(ledger: KeptLedger, number: str) -> bytes:
+def mirrored_receipt(ledger: KeptLedger, number: str) -> bytes:
     """The same of a mirrored ledger, whose accounts are those at its newest checkpoint, which is a seal's."""
-    rows: list[AccountRow] = []
-    while page := ledger.accounts(len(rows) - 1, ROWS_MAX):
-        rows += page
-    leaves = [_leaf(row) for row in rows]
-    position = next(row.position for row in rows if row.number == number)
-    levels = levels_of([leaf_hash(leaf) for leaf in leaves])
-    receipt = parse_entry_receipt(ledger.receipt(ledger.size - 1))
-    entry, genesis = CODEC.parse(receipt.extra), ledger.entry(0)
-    if entry.kind != SEAL or levels[-1][0] != entry.body.state or genesis is None:
+    try:
+        return mirror_balance_receipt(ledger, number)
+    except UnprovenError as error:
         text = _("the balances of this ledger are not those that its seal states: ask for its findings")
-        raise Problem(404, "no-proof", _("no proof"), text)
-    return format_balance_receipt(
-        BalanceReceipt(
-            leaf=leaves[position],
-            index=position,
-            accounts=len(rows),
-            genesis=leaf_hash(genesis),
-            path=tuple(path_in(levels, position)),
-            seal=receipt,
-        )
-    )
-
-
-def _leaf(row: AccountRow) -> bytes:
-    held = Account(number=row.number, position=row.position, unit=row.unit, status=row.status)
-    held.balance, held.held = row.balance, row.held
-    return held.leaf()
+        raise Problem(404, "no-proof", _("no proof"), text) from error
 
 
 class _Entries:
