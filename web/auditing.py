@@ -4,6 +4,7 @@ import gc
 import json
 import multiprocessing
 import os
+import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,11 +30,14 @@ from web.command import (
     pass_session,
     progress_bar,
 )
+from web.export import in_folder
 from web.i18n import marked
 from web.problems import DeskError
+from web.wording import worded
 
 if TYPE_CHECKING:
     from chain.policy import Policy
+    from verify.across import Across
     from verify.audit import LedgerReport, Trust
     from verify.receipts import Proven
     from verify.report import Read
@@ -68,6 +72,7 @@ GC_ALLOCATIONS = 100_000
 @option("--cluster", help=marked("Audit on a Dask cluster: its scheduler's address, tcp://host:port."))
 @file_option("--state", help=marked("Folder for what this audit leaves to the next (default: in the user's own)."))
 @option("--full", is_flag=True, help=marked("Read everything from the first entry on, whatever was audited before."))
+@file_option("--report", "page", help=marked("Write the report as one page (HTML) too, with findings side by side."))
 @pass_session
 def verify(
     session: "Session",
@@ -79,6 +84,7 @@ def verify(
     cluster: str | None,
     state: Path | None,
     full: bool,
+    page: Path | None,
 ) -> int:
     """Audit ledgers, and what they say of each other.
 
@@ -90,10 +96,12 @@ def verify(
     """
     from verify.across import lay_side_by_side
     from verify.report import is_sound, report_lines, report_object
-    from web.findings import explain
+    from web.findings import explain, pin_lines
     from web.targets import places_of
     from web.text import named_kind
 
+    if page is not None:
+        in_folder(page)
     started = time.monotonic()
     brought = _trust(trust, kept_files, balances)
     places = places_of(targets)
@@ -107,11 +115,15 @@ def verify(
     across = lay_side_by_side([each.audited for each in found], brought)
     read = [_read_of(each, old.get(place)) for place, each in zip(places, found, strict=True)]
     seconds = time.monotonic() - started
+    if page is not None:
+        _write_page(page, across, read, seconds, places, targets, trust, brought)
     if session.settings.as_json:
         printed = report_object(across.reports, seconds, read, across.travel)
         click.echo(json.dumps(printed, ensure_ascii=False, indent=1))
     else:
         for line in report_lines(across.reports, seconds, _, explain, named_kind, read, across.travel):
+            click.echo(line)
+        for line in pin_lines(across.reports):
             click.echo(line)
     return DONE if is_sound(across.reports) else WRONG
 
@@ -173,6 +185,46 @@ def _resumed(
         if states is not None and each.frozen and each.frozen != frozen.get(place):
             states.write(place, each.frozen)
         yield each
+
+
+def _write_page(
+    path: Path,
+    across: "Across",
+    read: "Sequence[Read]",
+    seconds: float,
+    places: "Sequence[Place]",
+    targets: Sequence[str],
+    trust: Path | None,
+    brought: "Trust",
+) -> None:
+    """The report as a page, in a new file or in the place of an older one."""
+    from importlib.metadata import version
+
+    from web.auditpage import Shown, audit_page
+    from web.export import write_file
+    from web.i18n import language
+    from web.session import now
+
+    def bytes_of(place: int, index: int) -> bytes | None:
+        if places[place].name.startswith(("http://", "https://")):
+            return None
+        with places[place].opened() as source:
+            return next((raw for found, raw in source.rows(index) if found == index), None)
+
+    words = ["huzhu", "verify", *targets, *(() if trust is None else ("--trust", str(trust))), "--full"]
+    shown = Shown(
+        across.reports,
+        read,
+        across.travel,
+        seconds,
+        targets,
+        shlex.join(words),
+        brought.policy,
+        now(),
+        version("huzhu"),
+        bytes_of,
+    )
+    write_file(path, audit_page(shown, language()).encode())
 
 
 def _read_of(each: "Resumed", old: "AuditState | None") -> "Read":
@@ -241,7 +293,7 @@ def check_receipt(session: "Session", file: Path, trust: Path) -> int:
         if session.settings.as_json:
             click.echo(json.dumps({"proven": False, "detail": str(error)}, ensure_ascii=False))
         else:
-            click.echo(_("NOT PROVEN: {why}").format(why=error))
+            click.echo(_("NOT PROVEN: {why}").format(why=worded(error)))
         return WRONG
     if session.settings.as_json:
         click.echo(json.dumps(_proven_object(proven), ensure_ascii=False, indent=1))
@@ -360,7 +412,7 @@ def read_policy(path: Path) -> "Policy":
     try:
         policy = parse_policy(_read(path, POLICY_MAX_BYTES))
     except NoteError as error:
-        raise DeskError(_("{path} is not a trust file: {why}").format(path=path, why=error)) from error
+        raise DeskError(_("{path} is not a trust file: {why}").format(path=path, why=worded(error))) from error
     if not policy.logs:
         raise DeskError(_("{path} pins no ledger: give it a line `log` with the ledger's key").format(path=path))
     return policy
