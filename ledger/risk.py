@@ -8,7 +8,7 @@ What they need of past services is kept by month as they come in: ``count_servic
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from chain.fields import Date
 from ledger.bodies import Risk, Service
@@ -22,6 +22,7 @@ PER_MILLE = 1_000
 TOP_SHARE = 10
 """The tenth of accounts that hold most."""
 REDEEMABLE_YEARS, BAND_YEARS = 60, 5
+YEARS_AHEAD = (1, 5, 10, 20)
 
 
 def parse_period(text: str) -> int | None:
@@ -97,15 +98,25 @@ def bands(state: State) -> dict[int, int]:
     return dict(sorted(minutes.items()))
 
 
-def forecast(state: State, day: Date, years: tuple[int, ...] = (1, 5, 10, 20)) -> dict[int, int]:
+def forecast(state: State, day: Date, years: tuple[int, ...] = YEARS_AHEAD) -> dict[int, int]:
     """Minutes outstanding now whose owners turn 60 within so many years of ``day`` and may not spend them yet.
 
     A band's people are taken as born evenly over its five years. Accounts without a band are in none of it.
     """
+    return forecast_of(waiting_bands(state), day, years)
+
+
+def waiting_bands(state: State) -> dict[int, int]:
+    """Outstanding minutes by the band of birth of owners who may not spend them yet; those without a band are left out."""
     minutes: Counter[int] = Counter()
     for account in owners(state):
         if account.band is not None and not account.redeemable:
             minutes[account.band] += outstanding(account)
+    return dict(sorted(minutes.items()))
+
+
+def forecast_of(minutes: Mapping[int, int], day: Date, years: tuple[int, ...] = YEARS_AHEAD) -> dict[int, int]:
+    """The same from minutes by band, as of many ledgers together."""
     found = {}
     for ahead in years:
         born = day.year + ahead - REDEEMABLE_YEARS

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Protocol
 
 from chain.merkle import ReadNode
@@ -24,6 +25,9 @@ BAD_CHECKPOINT, BAD_KEY, BAD_FILES = "bad-checkpoint", "bad-key", "bad-files"
 BAD_ARCHIVE, READMITTED = "bad-archive", "readmitted"
 FINDINGS, CLAIMED_TWICE, TOO_LARGE, DISK_LOW = "findings", "claimed-twice", "too-large", "disk-low"
 """Codes of alarms, beside ``forked`` and ``rolled-back``."""
+
+KINDS_OF_EVIDENCE = {FORKED: "fork", ROLLED_BACK: "fork", READMITTED: "fork", CLAIMED_TWICE: "receipt"}
+"""What the evidence of these codes is; of all others it is the checkpoint that was offered."""
 
 Legs = dict[tuple[str, int], tuple[int, int]]
 Transfer = tuple[int, str, str, int | None]
@@ -109,6 +113,9 @@ class MirrorStore(Protocol):
     def admissions(self, origin: str) -> Mapping[str, tuple[str, str]]:
         """Verifier key and tier of each ledger that this one admits."""
 
+    def admission_receipt(self, origin: str, admitted: str) -> bytes:
+        """Entry receipt of what admits a ledger in this one; empty where nothing that counts does."""
+
     def tried(self) -> Mapping[str, int]:
         """When each ledger was asked last, in POSIX seconds, whatever came of it."""
 
@@ -122,7 +129,10 @@ class MirrorStore(Protocol):
         *,
         each: bool = False,
     ) -> bool:
-        """Raise an alarm; whether it is a new one. With ``each``, other evidence is another alarm."""
+        """Raise an alarm; whether it is a new one, and not one more time the same.
+
+        With ``each``, other evidence is another alarm.
+        """
 
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
@@ -155,6 +165,12 @@ class Pulled:
     size: int = 0
     detail: str = ""
     is_new_alarm: bool = False
+
+
+def evidence_name(origin: str, code: str, evidence: bytes) -> str:
+    """The name of the file in which evidence is kept: about whom, of what, which, and how it is read."""
+    kind = KINDS_OF_EVIDENCE.get(code, "checkpoint")
+    return f"{origin.replace('/', '_')}.{code}.{sha256(evidence).hexdigest()[:16]}.{kind}"
 
 
 def transfer_of(body: Any) -> tuple[str, int | None] | None:

@@ -21,26 +21,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from gettext import gettext as _
-from hashlib import sha256
 from heapq import heappop, heappush
 from typing import NoReturn
 
-from chain.checkpoint import CHECKPOINT_MAX_BYTES, Checkpoint, open_checkpoint
-from chain.errors import NoteError, ProofError
+from chain.checkpoint import open_checkpoint
 from chain.fork import Fork, format_fork
 from chain.merkle import ReadNode, leaf_hash, prove_prefix, tree_root
 from chain.note import Note, VerifierKey, format_note, parse_vkey
 from chain.policy import NO_QUORUM, Policy
 from chain.tile import TILE_WIDTH, TileReader, bundles_of
+from ledger.kinds import CODEC
 from ledger.state import State
 from sync.fetch import FetchError, Site
 from sync.kept import (
     BAD_ARCHIVE,
-    BAD_CHECKPOINT,
-    BAD_FILES,
-    BAD_KEY,
     CLAIMED_TWICE,
     DISK_LOW,
     FINDINGS,
@@ -63,63 +59,32 @@ from sync.kept import (
     MirrorStore,
     Pulled,
     Workers,
+    evidence_name,
     no_workers,
 )
 from sync.lines import log_keys, node_keys, signed_by, true_lines
-from sync.offers import AHEAD_BUNDLES, CHECKPOINT, Ahead, Fetch, archive_offers, site_offers
+from sync.offered import (
+    HeldError,
+    LieError,
+    Offered,
+    StopError,
+    authenticated,
+    foreign,
+    newest_of,
+    open_offered,
+    tell_older,
+)
+from sync.offers import AHEAD_BUNDLES, Ahead, Fetch, archive_offers, site_offers
 from sync.posted import Posted
 from verify.audit import LedgerAudit, Trust, thaw_audit
 from verify.frozen import AuditStateError
 from verify.source import Source, SourceError
 from verify.summary import summary_of
 
-
-class _LieError(Exception):
-    """What was offered cannot be what it says: an alarm, with evidence, about ``about`` or else whoever offered it."""
-
-    def __init__(self, code: str, detail: str, evidence: bytes, about: str = "") -> None:
-        super().__init__(detail)
-        self.code = code
-        self.evidence = evidence
-        self.about = about
-
-
-class _HeldError(Exception):
-    """It forked or was rolled back, and is held from now on; the alarm was raised, perhaps as a new one."""
-
-    def __init__(self, state: str, detail: str, *, is_new_alarm: bool) -> None:
-        super().__init__(detail)
-        self.state = state
-        self.is_new_alarm = is_new_alarm
-
-
-class _StopError(Exception):
-    """We take no more of it now, for a reason of our own: an alarm."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
 UNKNOWN_ENTRIES_MAX = 262_144
 """In so many new entries a log may bring in the key that has signed for them, and they are taken to see whether."""
 Taken = tuple[str, str, bool]
 """Outcome of one ledger, what there is to say, and whether a new alarm was raised."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Offered:
-    """A checkpoint as it was offered, with the files behind it. ``is_own``: by the site of that ledger itself.
-
-    ``signed`` is its note with the node's lines alone; empty where no key signs it that is known to be the node's.
-    """
-
-    raw: bytes
-    checkpoint: Checkpoint
-    note: Note
-    fetch: Fetch
-    is_own: bool
-    signed: bytes = b""
 
 
 class Mirror:
@@ -219,7 +184,10 @@ class Mirror:
             wait(origin, self._store.admissions(origin).items())
 
     def _claimed_twice(self, origin: str, parent: str) -> Pulled | None:
-        """A ledger has one parent: whoever admits one that belongs to another, or ourselves, is named."""
+        """A ledger has one parent: whoever admits one that belongs to another, or to ourselves, is named.
+
+        The evidence about each is the receipt of his own admission; ours is on our own log.
+        """
         known = self._store.parent(origin)
         if parent == self._origin:
             return None
@@ -231,7 +199,8 @@ class Mirror:
         detail = _("{parent} and {other} both admit {origin}; it stays under {other} until one retires it: ask both")
         text = detail.format(parent=parent, origin=origin, other=other)
         accused = (parent,) if by_us else (parent, other)
-        alarms = [self._alarm(each, CLAIMED_TWICE, text) for each in accused]
+        receipt = self._store.admission_receipt
+        alarms = [self._alarm(each, CLAIMED_TWICE, text, receipt(each, origin)) for each in accused]
         return Pulled(origin, LIES, 0, 0, text, any(alarms))
 
     def _unadmitted(self, origin: str) -> Pulled:
@@ -246,14 +215,14 @@ class Mirror:
         before, is_new = log.staged, False
         try:
             outcome, detail, is_new = self._take(log, fetch, executor, is_own=log.origin == own)
-        except _HeldError as held:
+        except HeldError as held:
             outcome, detail, is_new = held.state, str(held), held.is_new_alarm
-        except _LieError as lie:
+        except LieError as lie:
             self._store.rollback()
             log.load()
             outcome, detail = LIES, str(lie)
             is_new = self._blame(log, lie, own)
-        except _StopError as stop:
+        except StopError as stop:
             is_new = self._alarm(log.origin, stop.code, str(stop))
             outcome, detail = FULL, str(stop)
         except (FetchError, FileNotFoundError, SourceError) as error:
@@ -268,7 +237,7 @@ class Mirror:
         self._store.commit()
         return Pulled(log.origin, outcome, log.staged - before, log.size, detail, is_new)
 
-    def _blame(self, log: MirrorLog, lie: _LieError, own: str | None) -> bool:
+    def _blame(self, log: MirrorLog, lie: LieError, own: str | None) -> bool:
         """Raise the alarm about whoever lied: what nobody has signed is the word of those who brought it."""
         about, code, detail = lie.about or own or log.origin, lie.code, str(lie)
         if not lie.about and own is None:
@@ -281,11 +250,7 @@ class Mirror:
         """With ``each``, also while another of its kind waits for somebody to look at it."""
 
         def keep() -> str:
-            if not evidence:
-                return ""
-            kind = "fork" if code in (FORKED, ROLLED_BACK, READMITTED) else "checkpoint"
-            name = f"{origin.replace('/', '_')}.{code}.{sha256(evidence).hexdigest()[:16]}.{kind}"
-            return self._keep_evidence(name, evidence)
+            return self._keep_evidence(evidence_name(origin, code, evidence), evidence) if evidence else ""
 
         return self._store.alarm(origin, code, detail, keep, int(time.time()), each=each)
 
@@ -296,12 +261,12 @@ class Mirror:
         if log.state == FORKED:
             text = _("nothing is taken from it since it forked: see `huzhu alarms`, and what it rests on")
             return HELD, text, False
-        offered = _open(log, fetch, is_own=is_own)
+        offered = open_offered(log, fetch, is_own=is_own)
         signed = signed_by(offered.note, [parse_vkey(log.vkey)]) or signed_by(offered.note, self._own_keys(log))
         offered, is_signed = replace(offered, signed=signed), bool(signed)
-        newest = _newest(log, fetch)
+        newest = newest_of(log, fetch)
         if not is_signed and not 0 < offered.checkpoint.size - log.size <= UNKNOWN_ENTRIES_MAX:
-            raise _foreign(offered)
+            raise foreign(offered)
         if newest is not None and is_signed and newest.checkpoint != offered.checkpoint:
             older = self._compare(log, newest, offered)
             if older:
@@ -319,7 +284,7 @@ class Mirror:
         audit = _thaw(log)
         return [] if audit is None else _node_keys(audit.state, log.vkey)
 
-    def _keep_lines(self, log: MirrorLog, offered: _Offered) -> None:
+    def _keep_lines(self, log: MirrorLog, offered: Offered) -> None:
         """Of the checkpoint that counts: signature lines that were added since."""
         kept = log.note()
         if kept is None:
@@ -340,7 +305,7 @@ class Mirror:
         known = (*log_keys(state), parse_vkey(log.vkey), *self._witnesses)
         return true_lines(log.origin, note, known, () if kept is None else kept.signatures)
 
-    def _compare(self, log: MirrorLog, newest: _Offered, offered: _Offered) -> str:
+    def _compare(self, log: MirrorLog, newest: Offered, offered: Offered) -> str:
         """A signed checkpoint against the newest one that we saw; answers why it is merely an older one, or nothing."""
         ours, theirs = newest.checkpoint, offered.checkpoint
         smaller, larger = (newest, offered) if ours.size <= theirs.size else (offered, newest)
@@ -349,7 +314,7 @@ class Mirror:
         if size == larger.checkpoint.size:
             self._hold(log, FORKED, newest, offered, path)
         if size:
-            with _authenticated(offered):
+            with authenticated(offered):
                 read = self._tree(log, larger)
                 path = tuple(prove_prefix(size, larger.checkpoint.size, read))
                 root = tree_root(size, read)
@@ -359,9 +324,9 @@ class Mirror:
             return ""
         if offered.is_own:
             self._hold(log, ROLLED_BACK, newest, offered, path)
-        return _older(newest, offered)
+        return tell_older(newest, offered)
 
-    def _tree(self, log: MirrorLog, larger: _Offered) -> ReadNode:
+    def _tree(self, log: MirrorLog, larger: Offered) -> ReadNode:
         """Authenticated hashes of the tree of a checkpoint: our own, or those that are offered."""
         checkpoint = larger.checkpoint
         if checkpoint.size <= log.staged and tree_root(checkpoint.size, log.read) == checkpoint.root:
@@ -369,7 +334,7 @@ class Mirror:
         return TileReader(Ahead(larger.fetch, None, ()), checkpoint.size, checkpoint.root).hash
 
     def _hold(
-        self, log: MirrorLog, state: str, newest: _Offered, offered: _Offered, path: tuple[bytes, ...]
+        self, log: MirrorLog, state: str, newest: Offered, offered: Offered, path: tuple[bytes, ...]
     ) -> NoReturn:
         """Two histories under one key, or one that was taken back: nothing more is taken.
 
@@ -380,7 +345,7 @@ class Mirror:
         ours = signed_by(newest.note, [parse_vkey(log.vkey), *self._own_keys(log)])
         if not ours:
             raise self._readmitted(log, Fork(newest.raw, offered.raw, path))
-        detail = _older(newest, offered)
+        detail = tell_older(newest, offered)
         if state == FORKED:
             text = _("it has signed two histories: of size {size} and of size {other}")
             detail = text.format(size=newest.checkpoint.size, other=offered.checkpoint.size)
@@ -388,33 +353,33 @@ class Mirror:
         is_new = self._alarm(log.origin, state, detail, evidence, each=log.state != state)
         log.hold(state)
         self._store.commit()
-        raise _HeldError(state, detail, is_new_alarm=is_new)
+        raise HeldError(state, detail, is_new_alarm=is_new)
 
-    def _readmitted(self, log: MirrorLog, notes: Fork) -> _LieError:
+    def _readmitted(self, log: MirrorLog, notes: Fork) -> LieError:
         parent = self._store.parent(log.origin) or self._origin
         text = _(
             "{parent} admits {origin} with another key, {key}, and what that signs does not go on from what is here:"
             " nothing of it is taken; ask {parent}"
         ).format(parent=parent, origin=log.origin, key=parse_vkey(log.vkey).hash.hex())
-        return _LieError(READMITTED, text, format_fork(notes), log.origin if parent == self._origin else parent)
+        return LieError(READMITTED, text, format_fork(notes), log.origin if parent == self._origin else parent)
 
     # The entries
 
-    def _follow(self, log: MirrorLog, offered: _Offered, executor: Executor | None, *, is_signed: bool) -> Taken:
+    def _follow(self, log: MirrorLog, offered: Offered, executor: Executor | None, *, is_signed: bool) -> Taken:
         """Take the entries up to the checkpoint, step by step."""
         checkpoint = offered.checkpoint
         if is_signed:
             log.aim(offered.signed)
             self._store.commit()
         deadline = min(self._until, time.monotonic() + self._bounds.ledger_seconds_max)
-        with _authenticated(offered):
+        with authenticated(offered):
             ahead = Ahead(offered.fetch, executor, bundles_of(checkpoint.size, log.staged))
             reader = TileReader(ahead, checkpoint.size, checkpoint.root)
             if log.staged > checkpoint.size or (
                 log.staged and tree_root(log.staged, reader.hash) != tree_root(log.staged, log.read)
             ):
                 if not is_signed:
-                    raise _foreign(offered)
+                    raise foreign(offered)
                 log.drop_staged()
                 return MORE, _("what was here in part is of another tree; the next round begins again"), False
         ahead.look_ahead()
@@ -436,12 +401,12 @@ class Mirror:
         bounds = self._bounds
         if log.byte_count > bounds.ledger_bytes_max:
             text = _("it has more than {count} bytes of entries: nothing more is taken; is it flooding us?")
-            raise _StopError(TOO_LARGE, text.format(count=bounds.ledger_bytes_max))
+            raise StopError(TOO_LARGE, text.format(count=bounds.ledger_bytes_max))
         if self._free_bytes() < bounds.free_bytes_min:
             text = _("less than {count} MB are free on this disk: nothing more is taken; make room")
-            raise _StopError(DISK_LOW, text.format(count=bounds.free_bytes_min // 1_048_576))
+            raise StopError(DISK_LOW, text.format(count=bounds.free_bytes_min // 1_048_576))
 
-    def _reach(self, log: MirrorLog, offered: _Offered) -> Taken:
+    def _reach(self, log: MirrorLog, offered: Offered) -> Taken:
         """All of it is here: it is audited, and counts if one of the ledger's keys has signed for it."""
         posted = Posted(log)
         audit = _thaw(log, posted) or LedgerAudit(log.origin, _trust(log), posted.admitted, posted.leg)
@@ -449,17 +414,17 @@ class Mirror:
         with self._workers(log.staged - audit.size) as executor:
             audit.take(_KeptSource(log, offered), executor, self._jobs)
             posted.flush()
-        state = audit.state
-        if not signed_by(offered.note, [parse_vkey(log.vkey), *_node_keys(state, log.vkey)]):
-            self._store.rollback()
-            log.load()
-            log.drop_staged()
-            raise _foreign(offered)
-        note = self._true_note(log, offered.note, state)
-        if note != offered.note:
-            offered = replace(offered, raw=format_note(note), note=note)
-            audit.take(_KeptSource(log, offered))
-        report, frozen = audit.report(), audit.freeze()
+            state = audit.state
+            if not signed_by(offered.note, [parse_vkey(log.vkey), *_node_keys(state, log.vkey)]):
+                self._store.rollback()
+                log.load()
+                log.drop_staged()
+                raise foreign(offered)
+            note = self._true_note(log, offered.note, state)
+            if note != offered.note:
+                offered = replace(offered, raw=format_note(note), note=note)
+                audit.take(_KeptSource(log, offered))
+            report, frozen = audit.report(), audit.freeze()
         log.reach(
             offered.raw,
             frozen,
@@ -471,7 +436,9 @@ class Mirror:
             None if state.sealed_at is None else int(state.sealed_at.timestamp()),
             sum(report.finding_counts.values()),
         )
-        log.put_summary(summary_of(posted.services, state, report, is_whole=is_whole))
+        log.put_summary(
+            summary_of(posted.services, state, report, lambda index: CODEC.parse(log.entry(index)), is_whole=is_whole)
+        )
         counts = ", ".join(f"{code} {count}" for code, count in report.finding_counts.items())
         detail = _("its audit has findings: {counts}").format(counts=counts) if counts else ""
         is_new = bool(detail) and self._alarm(log.origin, FINDINGS, detail)
@@ -482,20 +449,20 @@ class Mirror:
         return NEW, detail, is_new
 
 
-def _stage_step(log: MirrorLog, reader: TileReader, bounds: Bounds, offered: _Offered) -> Exception | None:
+def _stage_step(log: MirrorLog, reader: TileReader, bounds: Bounds, offered: Offered) -> Exception | None:
     """Put the next entries where they wait; what broke off their coming is told, and what came before it is kept."""
     entries: list[bytes] = []
     byte_count, error = 0, None
     first, offset = divmod(log.staged, TILE_WIDTH)
     try:
-        with _authenticated(offered):
+        with authenticated(offered):
             for number in range(first, -(-offered.checkpoint.size // TILE_WIDTH)):
                 bundle = reader.bundle(number)[offset:]
                 entries += bundle
                 offset, byte_count = 0, byte_count + sum(map(len, bundle))
                 if len(entries) >= bounds.step_entries or byte_count >= bounds.step_bytes:
                     break
-    except (_LieError, FetchError, FileNotFoundError) as broken:
+    except (LieError, FetchError, FileNotFoundError) as broken:
         error = broken
     log.stage(entries, list(map(leaf_hash, entries)))
     return error
@@ -504,7 +471,7 @@ def _stage_step(log: MirrorLog, reader: TileReader, bounds: Bounds, offered: _Of
 class _KeptSource:
     """What is here of a ledger, as its audit reads it: up to the checkpoint that is being reached."""
 
-    def __init__(self, log: MirrorLog, offered: _Offered) -> None:
+    def __init__(self, log: MirrorLog, offered: Offered) -> None:
         self.origin = log.origin
         self._log = log
         self._offered = offered
@@ -523,52 +490,10 @@ class _KeptSource:
         yield self._offered.checkpoint.size, self._offered.raw
 
 
-def _open(log: MirrorLog, fetch: Fetch, *, is_own: bool) -> _Offered:
-    raw = fetch(CHECKPOINT, CHECKPOINT_MAX_BYTES)
-    try:
-        checkpoint, note = open_checkpoint(raw)
-    except NoteError as error:
-        text = _("what it offers as its checkpoint is none: {error}")
-        raise _LieError(BAD_CHECKPOINT, text.format(error=error), raw) from error
-    if checkpoint.origin != log.origin:
-        text = _("it offers the checkpoint of another ledger, {origin}")
-        raise _LieError(BAD_CHECKPOINT, text.format(origin=checkpoint.origin), raw)
-    return _Offered(raw, checkpoint, note, fetch, is_own)
-
-
-def _newest(log: MirrorLog, fetch: Fetch) -> _Offered | None:
-    """The newest checkpoint of it that we saw signed; what is not here of its entries ``fetch`` has to give."""
-    raw = log.target() or log.note()
-    if raw is None:
-        return None
-    checkpoint, note = open_checkpoint(raw)
-    return _Offered(raw, checkpoint, note, fetch, is_own=False)
-
-
-def _older(newest: _Offered, offered: _Offered) -> str:
-    text = _("it offers the checkpoint of size {size}, after that of size {larger}")
-    return text.format(size=offered.checkpoint.size, larger=newest.checkpoint.size)
-
-
 def _node_keys(state: State, vkey: str) -> list[VerifierKey]:
     """The node's keys; none where the admitted key is not among them: then it is the log of somebody else."""
     keys = node_keys(state)
     return keys if parse_vkey(vkey) in keys else []
-
-
-def _foreign(offered: _Offered) -> _LieError:
-    text = _("the checkpoint of size {size} is not signed by the key that was admitted, nor by one of its own log")
-    return _LieError(BAD_KEY, text.format(size=offered.checkpoint.size), offered.raw)
-
-
-@contextmanager
-def _authenticated(offered: _Offered) -> Iterator[None]:
-    """What does not follow from the checkpoint is a lie of whoever offers it."""
-    try:
-        yield
-    except ProofError as error:
-        text = _("its files are not those of the checkpoint that it offers: {error}")
-        raise _LieError(BAD_FILES, text.format(error=error), offered.raw) from error
 
 
 def _thaw(log: MirrorLog, posted: Posted | None = None) -> LedgerAudit | None:

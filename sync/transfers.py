@@ -18,7 +18,7 @@ bad proofs of one ledger, and the visit goes on with the others; a visit is boun
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from gettext import gettext as _
 from typing import Protocol, cast
@@ -29,7 +29,7 @@ from chain.errors import ChainError
 from chain.note import Note, VerifierKey, format_note, parse_vkey
 from chain.receipt import EntryReceipt, format_entry_receipt, parse_entry_receipt
 from ledger.bodies import OrgAdmit, TransferBack, TransferIn, TransferOut, TransferRefuse
-from ledger.kinds import CODEC
+from ledger.kinds import CODEC, KINDS
 from ledger.numbers import parse_address
 from ledger.proofs import Proof, check_proof, parse_proof, trusted_keys
 from ledger.state import State
@@ -47,6 +47,7 @@ BATCH = 32
 REASONS = {"no-account": "no_account", "closed": "closed", "no-balance": "no_balance"}
 """Outcomes of ``transfer_in`` that send the hours back, with the reason that ``transfer_refuse`` gives."""
 ALREADY_USED = "already-used"
+_OUT_NUMBER = KINDS[OUT].number
 
 
 class Accepted(Protocol):
@@ -100,6 +101,8 @@ class TransferReport:
     """Transfers that are told of, and have no receipt yet."""
     failures: tuple[str, ...]
     """Libraries that could not be asked, or not to the end, with the reason."""
+    told: Mapping[int, str] = field(default_factory=dict)
+    """What the libraries say became of our own transfers: ``transfer_in`` or ``transfer_refuse`` by their index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def run_transfers(
     work = _Round(origin, state, declare)
     for library in libraries:
         _Visit(work, library, clock).run()
-    return TransferReport(tuple(work.settled), tuple(work.bad), work.waiting, tuple(work.failures))
+    return TransferReport(tuple(work.settled), tuple(work.bad), work.waiting, tuple(work.failures), work.told)
 
 
 def arrivals(origin: str, libraries: Iterable[Library]) -> tuple[dict[int, Arrival], list[str]]:
@@ -197,8 +200,15 @@ class _Round:
     bad: list[BadProof] = field(default_factory=list)
     waiting: int = 0
     failures: list[str] = field(default_factory=list)
+    told: dict[int, str] = field(default_factory=dict)
     done: set[tuple[str, int]] = field(default_factory=set)
     """Entries of other ledgers that this round has settled or found settled."""
+
+    def hear(self, notice: Notice) -> None:
+        """Remember what is said of a transfer that we sent."""
+        kinds, index = self.state.kinds, notice.answers
+        if notice.kind in (IN, REFUSE) and index is not None and index < len(kinds) and kinds[index] == _OUT_NUMBER:
+            self.told[index] = notice.kind
 
     def is_settled(self, notice: Notice) -> bool:
         """Whether there is nothing to do for it any more, as far as can be told without its receipt."""
@@ -236,6 +246,7 @@ class _Visit:
         for notice in self._library.notices(self._work.origin):
             if self._clock() > self._deadline or fetched == RECEIPTS_MAX:
                 raise LibraryError(_("more is waiting there than one round takes; the next one goes on"))
+            self._work.hear(notice)
             if self._work.is_settled(notice) or self._bad[notice.ledger] >= BAD_PROOFS_MAX:
                 continue
             fetched += 1

@@ -15,11 +15,23 @@ from typing import Any
 import click
 
 from chain.fields import format_time, is_origin
+from ledger.state import State
 from store.access import LOOKS_MAX, Access, AccessError, Look, Token, User
 from web.access.limits import LABEL_MAX_CHARACTERS, LIMITS
 from web.access.making import make_token
 from web.access.passwords import Passwords, new_password
-from web.access.who import AUDITOR, NAME_MAX_CHARACTERS, PERSON, READ, ROLES, SCOPES, SUPERVISOR, fold_name
+from web.access.who import (
+    AUDITOR,
+    CLERK,
+    MEMBER,
+    NAME_MAX_CHARACTERS,
+    PERSON,
+    READ,
+    ROLES,
+    SCOPES,
+    SUPERVISOR,
+    fold_name,
+)
 from web.command import (
     READS,
     Cell,
@@ -40,10 +52,11 @@ from web.daysheet import parse_account
 from web.dossiers import open_people
 from web.export import STDOUT
 from web.i18n import marked
+from web.keyring import Keyring
 from web.problems import DeskError
 from web.session import PASSPHRASE_MAX_BYTES, Session, is_terminal, now, say
 from web.table import BadRowError
-from web.text import columns, printable
+from web.text import USER_ROLES, coded, columns, printable
 
 TOKEN_DAYS = 90
 DOSSIER = "dossier"
@@ -54,8 +67,8 @@ def parse_name(text: str) -> str:
     folded = fold_name(text)
     if folded is None:
         raise BadRowError(
-            _("{text!r} can be no user's name: 1 to {most} letters, digits, dots, hyphens or low lines").format(
-                text=text, most=NAME_MAX_CHARACTERS
+            _("{text} can be no user's name: 1 to {most} letters, digits, dots, hyphens or low lines").format(
+                text=printable(text), most=NAME_MAX_CHARACTERS
             )
         )
     return folded
@@ -86,6 +99,7 @@ def password_option() -> Decorator:
 @option("--role", type=click.Choice(ROLES), required=True, help=marked("What the user may see."))
 @option("--ledger", help=marked("Origin of the ledger that a supervisor oversees, with all below it (default: own)."))
 @option("--account", type=ACCOUNT, help=marked("A person's account on this ledger."))
+@option("--signs-with", metavar="KEY", help=marked("Id of the key kept here that a clerk or member signs with."))
 @password_option()
 @option("--no-password", is_flag=True, help=marked("Programs only: the user has tokens, and cannot sign in."))
 @pass_session
@@ -95,6 +109,7 @@ def add(
     role: str,
     ledger: str | None,
     account: str | None,
+    signs_with: str | None,
     password_file: Path | None,
     no_password: bool,
 ) -> None:
@@ -107,12 +122,13 @@ def add(
         raise click.UsageError(_("give --password-file or --no-password, not both"))
     ledger = _ledger_of(session, role, ledger)
     _check_account(session, role, account)
+    key = _check_key(session, role, signs_with)
     with opened(session) as access:
         if access.user(name) is not None:
             raise AccessError(_("there is a user {name} already: choose another name").format(name=name))
         hashed = "" if no_password else _new_hash(name, password_file)
-        access.add_user(name, role, ledger=ledger, account=account or "", password=hashed, now=_seconds())
-    click.echo(_("user {name} is added: {role}").format(name=name, role=role))
+        access.add_user(name, role, ledger=ledger, account=account or "", key=key, password=hashed, now=_seconds())
+    click.echo(_("user {name} is added: {role}").format(name=name, role=coded(USER_ROLES, role)))
 
 
 @user.command("list", example="huzhu user list", takes=READS)
@@ -312,7 +328,20 @@ def _ledger_of(session: Session, role: str, ledger: str | None) -> str:
     if ledger is not None and not is_origin(ledger):
         raise DeskError(_("{ledger} is no ledger's name, such as liuduhe.example/huzhu").format(ledger=ledger))
     own = session.home.origin()
+    if ledger is not None and ledger != own:
+        with session.reading() as node:
+            _check_below(session, node.state, ledger)
     return "" if role == AUDITOR else ledger or own
+
+
+def _check_below(session: Session, state: State, ledger: str) -> None:
+    """Raise DeskError where a supervisor's ledger is none that this node has."""
+    from web.knowing import known_below, near
+
+    known = known_below(session.home, state)
+    if ledger not in known:
+        text = _("neither this ledger nor one below it is called {ledger}: see `huzhu org list`, `huzhu mirror list`")
+        raise DeskError("; ".join(filter(None, [text.format(ledger=ledger), near(ledger, known)])))
 
 
 def _check_account(session: Session, role: str, account: str | None) -> None:
@@ -356,9 +385,20 @@ def _time(seconds: int) -> str:
     return format_time(datetime.datetime.fromtimestamp(seconds, datetime.UTC))
 
 
+def _check_key(session: Session, role: str, key: str | None) -> str:
+    """The id of a key of that role that is kept in the home; "" where none is named."""
+    if key is None:
+        return ""
+    kept = {key_id for kept_role, key_id, _path in Keyring.files(session.home) if kept_role == role}
+    if role not in (CLERK, MEMBER) or key not in kept:
+        text = _("{key} is no key of a {role} that is kept in {folder}; `huzhu key list` shows them")
+        raise DeskError(text.format(key=printable(key[:32]), role=coded(USER_ROLES, role), folder=session.home.keys))
+    return key
+
+
 def _user_row(each: User) -> list[str]:
     state = _("disabled") if each.is_disabled else "" if each.password else _("tokens only")
-    return [each.name, each.role, each.ledger, each.account, state]
+    return [each.name, coded(USER_ROLES, each.role), each.ledger, each.account, state]
 
 
 def _plain_user(each: User) -> dict[str, Any]:

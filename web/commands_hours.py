@@ -22,7 +22,7 @@ from ledger.bodies import (
     Reverse,
     Service,
 )
-from ledger.parameters import CATEGORIES, format_parameters
+from ledger.parameters import CATEGORIES, NAMES, format_parameters
 from web.command import (
     READS,
     WRITES,
@@ -52,12 +52,13 @@ from web.daysheet import (
     parse_words,
 )
 from web.desk import DeskNode
-from web.founding import override, read_overrides
+from web.founding import example_of, override, read_overrides
 from web.i18n import marked
 from web.keyring import Keyring, Pair, Plan
 from web.problems import DeskError
 from web.session import Session, known_index, now
 from web.table import BadRowError, hash_file
+from web.text import printable
 
 ACCOUNT = Cell("ACCOUNT", parse_account)
 CODE = Cell("CODE", parse_code)
@@ -70,6 +71,7 @@ WORDS = Cell("TEXT", parse_words)
 MINUTE = datetime.timedelta(minutes=1)
 STAY_MAX = datetime.timedelta(hours=12)
 """So long before or after a service's start and end somebody may check in and out: what is farther is a slip."""
+SETTING_SHOWN_CHARACTERS = 80
 BY_HELP = marked("The person's own key signs, and nobody else: its file, or its id where it is kept here.")
 
 
@@ -373,5 +375,6 @@ def _parse_setting(word: str) -> tuple[str, Any]:
     try:
         return name, json.loads(value)
     except (ValueError, RecursionError):
-        example = "posting_days=7"
-        raise DeskError(_("{word} sets no parameter: write {example}").format(word=word, example=example)) from None
+        example = example_of(name) if name in NAMES else "posting_days=7"
+        text = _("{word} sets no parameter: what stands behind = is JSON; write {example}")
+        raise DeskError(text.format(word=printable(word[:SETTING_SHOWN_CHARACTERS]), example=example)) from None

@@ -13,7 +13,8 @@ from chain.fields import UTC, format_time
 from store.archive import open_archive
 from store.home import Home
 from store.mirror import HELD_STATES, AlarmRow, MirrorRow, export_mirror
-from store.tending import tend_lock
+from store.tending import keep_evidence, tend_lock
+from sync.kept import FORKED, FULL, HELD, LIES, ROLLED_BACK, UNADMITTED, UNREACHABLE, evidence_name
 from web.command import (
     DONE,
     READS,
@@ -32,11 +33,13 @@ from web.command import (
 from web.export import in_folder
 from web.i18n import marked
 from web.problems import DeskError
-from web.session import Session, now, say
+from web.session import Session, is_terminal, now, say
 from web.tending import DUTIES, Done, make_mirror, open_mirror, own_ledger, pulled_done
 from web.tending import tend as do_tend
 
 SECONDS_AN_HOUR = 3_600
+REFUSALS = frozenset({HELD, FORKED, ROLLED_BACK, LIES, UNADMITTED, FULL, UNREACHABLE})
+"""What becomes of a ledger of which nothing was taken, though something may have been there."""
 STATES = {
     "sound": marked("sound"),
     "findings": marked("has findings"),
@@ -56,6 +59,8 @@ ALARMS = {
     "too-large": marked("is too large"),
     "disk-low": marked("has no room here"),
 }
+FORGOTTEN = "forgotten"
+"""Stands in the name of a checkpoint that is kept when its ledger is forgotten."""
 
 
 @click.command(cls=Command, takes=(json_options, key_options), example="huzhu tend")
@@ -65,8 +70,9 @@ def tend(session: Session, only: tuple[str, ...]) -> int:
     """Look after the neighbours, once.
 
     Mirrors the ledgers below (pull), anchors them in our own (anchor), fetches hours from elsewhere (transfers), and
-    gathers cosignatures (cosign), as node.toml names parents and children. The service does it on a clock; cron can
-    too. Exit status: 0 done, 1 there is a new alarm (`huzhu alarms`), 2 it could not run.
+    gathers cosignatures (cosign), as node.toml names parents and children. Of hours that are still under way it says
+    what they wait for. The service does it on a clock; cron can too. Exit status: 0 done, 1 there is a new alarm
+    (`huzhu alarms`), 2 it could not run.
     """
     with tend_lock(session.home.folder):
         done = do_tend(session, only or DUTIES)
@@ -81,7 +87,8 @@ def receive(session: Session, file: Path, origins: tuple[str, ...]) -> int:
     """Mirror ledgers from an archive file.
 
     For a village without a line: FILE is what `huzhu export --archive` wrote there, on a USB stick, with one or many
-    ledgers. It is checked as if it came over the line. Exit status: 0 done, 1 there is a new alarm, 2 it could not run.
+    ledgers. It is checked as if it came over the line. Exit status: 0 done, 1 there is a new alarm or none of it was
+    taken, 2 it could not run.
     """
     own = own_ledger(session)
     with tend_lock(session.home.folder), open_archive(file) as found, closing(open_mirror(session.home)) as store:
@@ -89,13 +96,17 @@ def receive(session: Session, file: Path, origins: tuple[str, ...]) -> int:
         if not ledgers:
             raise DeskError(_("{path} holds none of these ledgers").format(path=file))
         results = make_mirror(session.home, store, own).receive(ledgers)
-    return report(session, [pulled_done(results, say_same=True)])
+    status = report(session, [pulled_done(results, say_same=True)])
+    if not all(each.outcome in REFUSALS for each in results):
+        return status
+    say(_("nothing of {path} was taken: all of it was refused, as is said above").format(path=file))
+    return WRONG
 
 
 def report(session: Session, done: Sequence[Done]) -> int:
     """Print what was done; WRONG where there is a new alarm. Raises what a duty could not be done for."""
-    lines = [line for each in done for line in each.lines]
-    session.print({each.duty: each.plain for each in done}, lines or [_("nothing new")])
+    lines = [line for each in done for line in each.all_lines()]
+    session.print({each.duty: each.all_plain() for each in done}, lines or [_("nothing new")])
     alarms = sum(each.alarms for each in done)
     errors = [each.error for each in done if each.error is not None]
     for error in errors[1:]:
@@ -141,8 +152,7 @@ def mirror_release(session: Session, origin: str) -> int:
     with tend_lock(session.home.folder), closing(open_mirror(session.home)) as store:
         log = store.log(origin)
         if log is None:
-            text = _("the ledger {origin} is not mirrored here: see `huzhu mirror list`")
-            raise DeskError(text.format(origin=origin))
+            raise DeskError(_not_mirrored(origin))
         was_held = log.state in HELD_STATES
         log.release()
     session.print(
@@ -150,6 +160,55 @@ def mirror_release(session: Session, origin: str) -> int:
         [(_("{origin} is taken from again") if was_held else _("{origin} was not held")).format(origin=origin)],
     )
     return DONE
+
+
+@mirror.command(
+    "forget",
+    takes=READS,
+    example="huzhu mirror forget xizhuang.example/huzhu --again xizhuang.example/huzhu",
+)
+@argument("origin")
+@option("--again", metavar="ORIGIN", help=marked("The ledger's name once more, in place of typing it when asked."))
+@pass_session
+def mirror_forget(session: Session, origin: str, again: str | None) -> int:
+    """Forget what is mirrored here of a ledger.
+
+    For one that begins anew under another key, as after `readmitted`: the next round mirrors it again from its
+    beginning. Alarms and their evidence stay, and the newest checkpoint becomes evidence too; the entries are gone,
+    so write them down first if they may be the only copy (`huzhu mirror export`).
+    """
+    home = session.home
+    with tend_lock(home.folder), closing(open_mirror(home)) as store:
+        log = store.log(origin)
+        if log is None:
+            raise DeskError(_not_mirrored(origin))
+        size, note = log.size, log.note() or log.target()
+        _check_again(origin, again, size)
+        kept = None if note is None else keep_evidence(home.evidence, evidence_name(origin, FORGOTTEN, note), note)
+        log.forget()
+    session.print(
+        {"origin": origin, "entries": size, "evidence": None if kept is None else str(kept)},
+        [
+            _("{size} entries of {origin} are forgotten; the next round begins anew").format(size=size, origin=origin),
+            *([] if kept is None else [_("    evidence: {path}").format(path=kept)]),
+        ],
+    )
+    return DONE
+
+
+def _check_again(origin: str, again: str | None, size: int) -> None:
+    """Have the ledger's name said twice: what is forgotten may be nowhere else."""
+    if again is None:
+        if not is_terminal():
+            raise DeskError(_("forgetting cannot be undone: name the ledger again with --again"))
+        question = _("{size} entries are forgotten for ever. Type the ledger's name once more").format(size=size)
+        again = click.prompt(question, err=True)
+    if again != origin:
+        raise DeskError(_("the two names differ: nothing was forgotten"))
+
+
+def _not_mirrored(origin: str) -> str:
+    return _("the ledger {origin} is not mirrored here: see `huzhu mirror list`").format(origin=origin)
 
 
 @mirror.command("export", takes=(), example="huzhu mirror export xizhuang.example/huzhu -o xizhuang.db")
@@ -175,7 +234,8 @@ def mirror_export(session: Session, origin: tuple[str, ...], output: Path) -> No
 def alarms(session: Session, seen: int | None, also_seen: bool) -> None:
     """List what is wrong below this node.
 
-    Each alarm names the ledger, what it did, and the file that proves it: `huzhu check-fork` shows that to anyone.
+    Each alarm names the ledger, what it did, how often, and the files that prove it: the first and the latest. `huzhu
+    check-fork` shows a fork to anyone, `huzhu check-receipt` an admission by two.
     """
     if not session.home.mirror.exists():
         found: list[AlarmRow] = []
@@ -243,6 +303,9 @@ def plain_alarm(alarm: AlarmRow) -> dict[str, Any]:
         "detail": alarm.detail,
         "evidence": alarm.evidence or None,
         "seen": bool(alarm.seen),
+        "count": alarm.times,
+        "latest_at": when(alarm.latest_seconds),
+        "latest_evidence": alarm.latest_evidence or None,
     }
 
 
@@ -251,8 +314,12 @@ def alarm_lines(alarm: AlarmRow) -> list[str]:
     head = _("{id}  {at}  {origin} {what}").format(
         id=alarm.id, at=when(alarm.at_seconds), origin=alarm.origin, what=_(ALARMS.get(alarm.code, alarm.code))
     )
-    evidence = [_("    evidence: {path}").format(path=alarm.evidence)] if alarm.evidence else []
-    return [head, f"    {alarm.detail}", *evidence]
+    lines = [head, f"    {alarm.detail}"]
+    if alarm.times > 1:
+        text = _("    {count} times by now, at last {at}")
+        lines.append(text.format(count=alarm.times, at=when(alarm.latest_seconds)))
+    files = [path for path in dict.fromkeys((alarm.evidence, alarm.latest_evidence)) if path]
+    return lines + [_("    evidence: {path}").format(path=path) for path in files]
 
 
 def when(seconds: int | None) -> str | None:

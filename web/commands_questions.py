@@ -163,12 +163,14 @@ def _show_account(
     from verify.receipts import ReceiptError, check_receipt
     from web.problems import DeskError
     from web.telling import proven_lines
+    from web.wording import worded
 
     raw = answers.balance_receipt(account, {} if ledger is None else {"ledger": ledger})
     try:
         origin = open_checkpoint(parse_balance_receipt(raw).seal.checkpoint)[0].origin
     except ChainError as error:
-        raise DeskError(_("what the node answers is no receipt of a balance: {why}").format(why=error)) from error
+        text = _("what the node answers is no receipt of a balance: {why}")
+        raise DeskError(text.format(why=worded(error))) from error
     if ledger is not None and origin != ledger:
         return _not_proven(session, _("the receipt is of the ledger {origin}").format(origin=origin))
     try:
@@ -280,8 +282,10 @@ def _sealed_size(raw: bytes) -> int:
 
 
 def _not_proven(session: "Session", why: str, *, is_said: bool = False) -> int:
+    from web.wording import worded
+
     if not is_said:
-        session.print({"proven": False, "detail": why}, [_("NOT PROVEN: {why}").format(why=why)])
+        session.print({"proven": False, "detail": why}, [_("NOT PROVEN: {why}").format(why=worded(why))])
     return WRONG
 
 
@@ -400,7 +404,10 @@ def _supply_lines(found: "AskedSupply") -> Iterator[str]:
     if rows:
         whole = [[*row, ""][:4] for row in rows]
         yield from columns([[_("of"), _("services"), _("minutes"), _("share")], *whole], right=(1, 2, 3))
-    yield _not_checked()
+    yield _(
+        "This is the node's word: nothing of it was checked here. To count it yourself, take the ledgers' archives:"
+        " `huzhu report --archive`."
+    )
 
 
 def _count_row(name: str, count: "AskedCount") -> list[str]:

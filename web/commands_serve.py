@@ -49,7 +49,7 @@ def serve(session: "Session", host: str | None, port: int | None, certificate: A
             " --certificate and --key, or --insecure where a proxy in front has TLS"
         )
         raise DeskError(text.format(host=listening.host))
-    parts, app = _put_together(session, settings, is_secure=listening.certificate is not None or insecure)
+    parts, app = _put_together(session, settings, is_secure=_is_secure(settings.serve, listening, insecure))
     parts.writer.start()
     is_served = False
     try:
@@ -68,6 +68,11 @@ def _listening(
         raise click.UsageError(_("--certificate and --key go together"))
     pair = (serve.certificate, serve.key) if certificate is None else (certificate, key)
     return make(host or serve.host, serve.port if port is None else port, *pair)
+
+
+def _is_secure(serve: "ServeSettings", listening: "Listening", insecure: bool) -> bool:
+    """Whether people reach the node by TLS, its own or that of a proxy before it."""
+    return listening.certificate is not None or serve.behind_tls or insecure
 
 
 def _put_together(session: "Session", settings: "NodeSettings", *, is_secure: bool) -> tuple["Parts", Any]:

@@ -35,7 +35,7 @@ from web.keyring import Keyring, Pair
 from web.problems import DeskError
 from web.session import Session, say
 from web.table import BadRowError
-from web.text import columns, printable
+from web.text import OUTCOMES, coded, columns, printable, reason_of
 
 if TYPE_CHECKING:
     from sync.library import Library
@@ -67,20 +67,33 @@ def transfer() -> None:
 
 @transfer.command(
     "out",
-    example="huzhu transfer out --from 12345676 --to xizhuang.example/huzhu#87654342 --minutes 60",
+    example="huzhu transfer out --from 12345676 --to xizhuang.example/huzhu#87654342 --minutes 60"
+    " --from-archive township.db",
     takes=WRITES,
 )
 @option("--from", "giver", type=Cell("ACCOUNT", parse_account), required=True, help=marked("Whose hours they are."))
 @option("--to", type=Cell("ORIGIN#ACCOUNT", parse_target), required=True, help=TARGET_HELP)
 @option("--minutes", type=Number(min=1), required=True, help=marked("How many minutes."))
 @option("--by", metavar="KEY", help=BY_HELP)
+@file_option("--from-archive", "archive", help=ARCHIVE_HELP)
+@option("--anyway", is_flag=True, help=marked("Send also where nobody knows that ledger, and wait until there is one."))
 @pass_session
-def transfer_out(session: Session, giver: str, to: str, minutes: int, by: str | None) -> int:
+def transfer_out(
+    session: Session, giver: str, to: str, minutes: int, by: str | None, archive: Path | None, anyway: bool
+) -> int:
     """Send hours to an account of another ledger.
 
     They leave the account at once. The other ledger takes them in by a proof, once this ledger is sealed and the tier
-    above has a copy of it; if it does not take them, they come back.
+    above has a copy of it; if it does not take them, they come back. Only that ledger can send them back: so first it
+    is looked for here, in the archive, or at the parents in node.toml, and nothing is sent where nobody knows it.
     """
+    from web.knowing import check_known
+
+    target = parse_address(to)
+    if target is not None and not anyway:
+        with session.reading() as node:
+            state = node.state
+        check_known(target[0], session.home, state, archive)
 
     def plan(keyring: Keyring) -> Pair:
         return keyring.clerk_and_members() if by is None else Pair(session.person_key(by))
@@ -167,7 +180,7 @@ def _settled_line(kind: str, each: Any) -> str:
         minutes=each.minutes,
         ledger=each.ledger,
         their_index=each.their_index,
-        reason=each.reason,
+        reason=reason_of(each.reason),
     )
 
 
@@ -179,12 +192,17 @@ def _say_rest(report: "TransferReport") -> int:
         say(_("on their way, without a proof yet: {count}").format(count=report.waiting))
     for each in report.bad[:BAD_SHOWN_MAX]:
         text = _("{library}: entry {index} of {ledger} was not taken: {why}")
-        say(text.format(library=each.library, index=each.index, ledger=each.ledger, why=printable(each.why)))
+        say(text.format(library=each.library, index=each.index, ledger=each.ledger, why=_why(each.why)))
     if len(report.bad) > BAD_SHOWN_MAX:
         say(_("and {count} more that were not taken").format(count=len(report.bad) - BAD_SHOWN_MAX))
     for failure in report.failures:
         say(failure)
     return WRONG if report.bad or report.failures else DONE
+
+
+def _why(why: str) -> str:
+    """Why a proof was not taken: an outcome with what it means, or the sentence that says it."""
+    return coded(OUTCOMES, printable(why))
 
 
 @contextmanager
@@ -271,4 +289,5 @@ def _state(line: Mapping[str, Any]) -> str:
         if line["kind"] == REFUSE
         else _("refused there, in entry {their_index}; the proof is not here yet")
     )
-    return texts.get(line["state"], refused).format_map({"reason": "", "their_index": "", **line})
+    reason = reason_of(line.get("reason", ""))
+    return texts.get(line["state"], refused).format_map({"their_index": "", **line, "reason": reason})

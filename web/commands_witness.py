@@ -21,6 +21,7 @@ from web.command import (
 )
 from web.i18n import marked
 from web.problems import DeskError
+from web.wording import worded
 
 if TYPE_CHECKING:
     from chain.checkpoint import Checkpoint
@@ -75,7 +76,7 @@ def check_fork(session: "Session", file: Path, trust: Path | None, vkeys: tuple[
     try:
         fork = parse_fork(raw)
     except NoteError as error:
-        raise DeskError(_("{path} is no evidence of a fork: {why}").format(path=file, why=error)) from error
+        raise DeskError(_("{path} is no evidence of a fork: {why}").format(path=file, why=worded(error))) from error
     verdict = check(fork, _known_keys(session, trust, vkeys))
     session.print(_plain(verdict), list(_fork_lines(verdict)))
     return DONE if verdict.is_proven else WRONG

@@ -1,13 +1,19 @@
 """What each finding and each suspicion of an audit means, in a sentence for people (FORMAT §12, RULES §6)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from gettext import gettext as _
+from typing import TYPE_CHECKING
 
+from chain.note import format_vkey
 from ledger.suspicions import Suspicion
 from web.i18n import marked
 from web.text import sentence
 
+if TYPE_CHECKING:
+    from verify.audit import LedgerReport
+
 RULE = "rule."
+UNPINNED_SHOWN_MAX = 20
 
 FINDINGS = {
     "log.truncated": marked("entries are missing that were there: the ledger was cut, or a part of it was lost"),
@@ -63,6 +69,24 @@ def explain(code: str) -> str:
     if code.startswith(RULE):
         return _("the rules refuse this entry: {why}").format(why=sentence(code.removeprefix(RULE)))
     return _(FINDINGS[code])
+
+
+def pin_lines(reports: "Sequence[LedgerReport]") -> Iterator[str]:
+    """What to write into the trust file for ledgers of which it pins no key; nothing where there are none."""
+    from verify.checkpoints import NOT_PINNED
+
+    unpinned = [each for each in reports if any(finding.detail == NOT_PINNED for finding in each.findings)]
+    if not unpinned:
+        return
+    yield _("The trust file pins no key of these ledgers, so nothing shows whose they are. Either pin each:")
+    for each in unpinned[:UNPINNED_SHOWN_MAX]:
+        yield f"  log {format_vkey(each.genesis_key)}" if each.genesis_key is not None else f"  {each.origin}"
+    if len(unpinned) > UNPINNED_SHOWN_MAX:
+        yield _("  … and {count} more").format(count=len(unpinned) - UNPINNED_SHOWN_MAX)
+    yield _(
+        "once the line is the same as on the committee's paper. Or pin the ledger above that admits them, and audit it"
+        " together with them: `huzhu verify ledger.db mirror.db --trust FILE`."
+    )
 
 
 def suspicion_lines(suspicion: Suspicion) -> Iterator[str]:

@@ -11,9 +11,12 @@ from chain.keys import PUBLIC_KEY_BYTES
 from chain.note import parse_vkey
 from ledger.parameters import DEFAULTS, NAMES, Parameters, format_parameters, parse_parameters
 from web.problems import DeskError
+from web.wording import worded
 
 FILE_MAX_BYTES = 1 << 20
 VKEY_PLUSES = 2
+EXAMPLES = {"trusted_logs": ["county.example/huzhu+c8a1b2f0+AbCd…=", "city.example/huzhu+…"]}
+"""Of parameters whose default is empty: verifier keys, as `huzhu trust` prints them behind `log`."""
 
 
 def read_overrides(path: Path) -> dict[str, Any]:
@@ -39,11 +42,19 @@ def override(overrides: dict[str, Any], base: Parameters = DEFAULTS) -> Paramete
     for name, value in overrides.items():
         if isinstance(parse_parameters(plain | {name: value}), str):
             shown = json.dumps(value, ensure_ascii=False)
-            raise DeskError(_("the parameter {name} cannot be {value}").format(name=name, value=shown))
+            text = _("the parameter {name} cannot be {value}; it is written like {example}")
+            raise DeskError(text.format(name=name, value=shown, example=example_of(name)))
     parameters = parse_parameters(plain | overrides)
     if isinstance(parameters, str):
         raise DeskError(_("these parameters do not go together"))
     return parameters
+
+
+def example_of(name: str) -> str:
+    """How a parameter is set on the command line: its default, or for an empty one what it may hold."""
+    plain = EXAMPLES.get(name, format_parameters(DEFAULTS)[name])
+    setting = f"{name}={json.dumps(plain, ensure_ascii=False)}"
+    return setting if isinstance(plain, int) else f"'{setting}'"
 
 
 def read_authorities(path: Path) -> list[bytes]:
@@ -55,7 +66,8 @@ def read_authorities(path: Path) -> list[bytes]:
             try:
                 keys.append(parse_public_key(word))
             except NoteError as error:
-                raise DeskError(_("{path} line {line}: {error}").format(path=path, line=number, error=error)) from error
+                text = _("{path} line {line}: {error}")
+                raise DeskError(text.format(path=path, line=number, error=worded(error))) from error
     return keys
 
 

@@ -19,6 +19,8 @@ from gettext import gettext as _
 
 import click
 
+from web.i18n import marked
+
 EXPECTED = (
     ("node", "NodeError"),
     ("store.log", "StoreError"),
@@ -32,6 +34,18 @@ EXPECTED = (
 FAILED = 2
 DEBUG_VARIABLE = "HUZHU_DEBUG"
 UNEXPECTED_MAX_CHARACTERS = 200
+SYSTEM_REASONS = {
+    errno.ENOENT: marked("No such file or directory"),
+    errno.EACCES: marked("Permission denied"),
+    errno.EPERM: marked("Operation not permitted"),
+    errno.EEXIST: marked("File exists"),
+    errno.ENOTDIR: marked("Not a directory"),
+    errno.EISDIR: marked("Is a directory"),
+    errno.EROFS: marked("Read-only file system"),
+    errno.EADDRINUSE: marked("Address already in use"),
+    errno.ENOSPC: marked("the disk is full; free some space and try again"),
+}
+"""What the system says in English, by its number."""
 ENDS = ("?", "？", ")", "）")
 """After these a sentence is over."""
 
@@ -64,7 +78,7 @@ def ending(run: Callable[[], object]) -> int:
     except OSError as error:
         return _piped() if error.errno == errno.EPIPE else _failed(_of_system(error), error)
     except Exception as error:
-        return _failed(str(error) if is_expected(error) else _unexpected(error), error)
+        return _failed(_worded(error) if is_expected(error) else _unexpected(error), error)
     return status if isinstance(status, int) else 0
 
 
@@ -79,6 +93,13 @@ def check_words(words: Sequence[str]) -> None:
 def is_text(word: str) -> bool:
     """Whether a word of the system's has no bytes that are not text (Python makes surrogates of them)."""
     return word.isascii() or not any("\ud800" <= character <= "\udfff" for character in word)
+
+
+def _worded(error: Exception) -> str:
+    """What an expected error says, also where the part below that raised it knows English only."""
+    from web.wording import worded
+
+    return worded(error)
 
 
 def is_expected(error: Exception) -> bool:
@@ -100,9 +121,8 @@ def _usage(error: click.UsageError) -> str:
 
 def _of_system(error: OSError) -> str:
     """The system's own words, with the file; and, for a full disk, what to do."""
-    reason = error.strerror or str(error)
-    if error.errno == errno.ENOSPC:
-        reason = _("the disk is full; free some space and try again")
+    known = SYSTEM_REASONS.get(error.errno or 0)
+    reason = error.strerror or str(error) if known is None else _(known)
     return f"{error.filename}: {reason}" if error.filename else reason
 
 

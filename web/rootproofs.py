@@ -11,6 +11,7 @@ from verify.rootproof import ProvenToRoot, check_root_proof
 from web.command import DONE, WRONG
 from web.telling import entry_lines
 from web.text import named_kind
+from web.wording import worded
 
 if TYPE_CHECKING:
     from web.session import Session
@@ -21,7 +22,7 @@ def show_root_proof(session: "Session", raw: bytes, policy: Policy) -> int:
     try:
         proven = check_root_proof(raw, policy)
     except ReceiptError as error:
-        session.print({"proven": False, "detail": str(error)}, [_("NOT PROVEN: {why}").format(why=error)])
+        session.print({"proven": False, "detail": str(error)}, [_("NOT PROVEN: {why}").format(why=worded(error))])
         return WRONG
     session.print(plain_root_proof(proven), list(root_proof_lines(proven)))
     return DONE

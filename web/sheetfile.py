@@ -7,7 +7,6 @@ statement's canonical bytes (FORMAT §3), so white space and the order of fields
 makes the canonical bytes again. Whether the statements mean anything is the node's to judge.
 """
 
-from gettext import gettext as _
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from chain.entry import Signature
 from chain.errors import EntryError
 from chain.limits import ENTRY_MAX_BYTES, ENTRY_MAX_SIGNATURES, SHEET_MAX_STATEMENTS
 from chain.sheet import SignedSheet
+from web.i18n import translate as _
 
 SHEET_FILE_MAX_BYTES = 4 * 1_048_576
 """Room for 1,024 statements of 4 kB; ordinary ones have some hundred bytes."""

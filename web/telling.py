@@ -79,6 +79,7 @@ from web.text import (
     named_role,
     percent_of,
     printable,
+    reason_of,
     whole_amount,
 )
 
@@ -333,10 +334,10 @@ def _transfer_in(body: TransferIn) -> list[str]:
 def _transfer_refuse(body: TransferRefuse) -> list[str]:
     proof = parse_proof(body.proof)
     if proof is None or not isinstance(proof.entry.body, TransferOut):
-        return [_reason(body.reason)]
+        return [_reason(reason_of(body.reason))]
     sent = proof.entry.body
     line = _told(f"{_sender(body.proof)} → {printable(sent.to)}", _minutes(sent.minutes))
-    return [line, _reason(body.reason)]
+    return [line, _reason(reason_of(body.reason))]
 
 
 def _transfer_back(body: TransferBack) -> list[str]:

@@ -11,7 +11,8 @@ written, so that the desk and the service can write beside it.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +24,7 @@ from chain.entry import Body
 from chain.limits import SHEET_MAX_STATEMENTS
 from chain.merkle import prove_consistency
 from chain.note import VerifierKey
+from ledger.numbers import parse_address
 from ledger.state import State
 from store.home import Home
 from store.mirror import MirrorRow, MirrorStore
@@ -31,19 +33,37 @@ from store.tending import free_bytes, keep_evidence
 from sync.anchors import due_anchors, root_proof
 from sync.fetch import FetchError, Site
 from sync.kept import HELD, NEW, SAME, UNREACHABLE, Pulled
+from sync.library import IN, OUT, REFUSE
 from sync.mirror import Mirror
 from sync.quorum import gather
 from sync.transfers import TransferReport, run_transfers
 from web.auditing import read_policy, workers
-from web.desk import Result, refusal
+from web.desk import DeskNode, Result, refusal
+from web.history import past_of
 from web.libraries import libraries_of
 from web.problems import is_expected
-from web.session import Session, known_index
+from web.session import Session, known_index, say
+from web.text import OUTCOMES, coded, named_kind
 
 PULL, ANCHOR, TRANSFERS, COSIGN = "pull", "anchor", "transfers", "cosign"
 DUTIES = (COSIGN, TRANSFERS, PULL, ANCHOR)
+NOT_SEALED, NOT_TAKEN, NO_PROOF, NOT_KNOWN = "not-sealed", "not-taken", "no-proof", "not-known"
+NOT_PROVEN = "not-proven"
+"""What transfers wait for: those from here our seal, the other ledger, its proof, or word of it; those to here a seal
+there."""
+ARRIVED = "arrived"
+WAITS_FOR = {IN: ARRIVED, REFUSE: NO_PROOF}
+"""By what the tiers above have seen on the other ledger."""
 EARLIER_CHECKPOINTS = 32
 """Among so many the one is looked for that a witness has cosigned last; else it tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Something that a duty could not bring to its end, for people and for programs."""
+
+    line: str
+    plain: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +76,16 @@ class Done:
     alarms: int = 0
     error: Exception | None = None
     """Why it could not be done at all."""
+    standing: tuple[Standing, ...] = ()
+    """What is left when it has ended."""
+
+    def all_lines(self) -> list[str]:
+        """For people: what was done, then what is left."""
+        return [*self.lines, *(each.line for each in self.standing)]
+
+    def all_plain(self) -> list[dict[str, Any]]:
+        """The same for programs."""
+        return [*self.plain, *(each.plain for each in self.standing)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +125,8 @@ def _both(first: Done, again: Done) -> Done:
     """A duty that was done twice in a round; what was said before is not said again."""
     lines = [*first.lines, *(line for line in again.lines if line not in first.lines)]
     plain = [*first.plain, *(each for each in again.plain if each not in first.plain)]
-    return Done(first.duty, lines, plain, first.alarms + again.alarms, again.error)
+    standing = first.standing if again.error else again.standing
+    return Done(first.duty, lines, plain, first.alarms + again.alarms, again.error, standing)
 
 
 def _try(do: Callable[[Session], Done], duty: str, session: Session) -> Done:
@@ -225,7 +256,8 @@ def write_anchors(session: Session) -> Done:
 
 def _anchor_line(each: dict[str, Any]) -> str:
     if each["index"] is None:
-        return _("{origin}: not anchored ({outcome})").format(**each)
+        outcome = coded(OUTCOMES, each["outcome"])
+        return _("{origin}: not anchored ({outcome})").format(origin=each["origin"], outcome=outcome)
     return _("{origin}: anchored by entry {index}").format(**each)
 
 
@@ -239,10 +271,47 @@ def settle_transfers(session: Session) -> Done:
 
     with libraries_of(session.home) as libraries:
         report = run_transfers(own.origin, own.state, libraries, declare)
-    return transfers_done(report)
+    with session.reading() as node:
+        return transfers_done(report, tuple(waiting_transfers(node, report, len(libraries))))
 
 
-def transfers_done(report: TransferReport) -> Done:
+def waiting_transfers(node: DeskNode, report: TransferReport, library_count: int) -> Iterator[Standing]:
+    """Hours that are under way and for what they wait: by ledger those from here, all those to here together.
+
+    Whether hours were taken in stands on the other ledger alone: where nobody can be asked, nothing is said of it.
+    """
+    otherwise = NOT_TAKEN if len(report.failures) < library_count else NOT_KNOWN
+    sealed = node.state.seal_indexes[-1] if node.state.seal_indexes else -1
+    counts: Counter[tuple[str, str]] = Counter()
+    minutes: Counter[tuple[str, str]] = Counter()
+    for past in past_of(node, OUT):
+        address = parse_address(past.body.to)
+        what = NOT_SEALED if past.index > sealed else WAITS_FOR.get(report.told.get(past.index, ""), otherwise)
+        if past.index in node.state.returned or what == ARRIVED or address is None:
+            continue
+        if what == NOT_KNOWN and not library_count:
+            continue
+        counts[what, address[0]] += 1
+        minutes[what, address[0]] += past.body.minutes
+    texts = {
+        NOT_SEALED: _("{count} transfers to {ledger}, {minutes} min, wait for our next seal"),
+        NO_PROOF: _("{count} transfers to {ledger}, {minutes} min, were refused there: the proof is not here yet"),
+        NOT_TAKEN: _(
+            "{count} transfers to {ledger}, {minutes} min, are not taken in yet: it may be off line, or not mirrored"
+            " above since"
+        ),
+        NOT_KNOWN: _("{count} transfers to {ledger}, {minutes} min, were sent: nobody above could be asked of them"),
+    }
+    for (what, ledger), count in sorted(counts.items()):
+        told = {"ledger": ledger, "count": count, "minutes": minutes[what, ledger]}
+        yield Standing(texts[what].format_map(told), {"waiting": what, **told})
+    if report.waiting:
+        text = _("{count} transfers to this ledger have no proof yet: they wait for the seal there")
+        plain = {"waiting": NOT_PROVEN, "count": report.waiting}
+        yield Standing(text.format(count=report.waiting), plain)
+
+
+def transfers_done(report: TransferReport, standing: tuple[Standing, ...] = ()) -> Done:
     """What was settled, and what could not be."""
     plain: list[dict[str, Any]] = [
         {
@@ -255,14 +324,15 @@ def transfers_done(report: TransferReport) -> Done:
         for each in report.settled
     ]
     line = _("entry {index}: {kind} of {minutes} minutes, entry {their_index} of {ledger}")
-    lines = [line.format(**each) for each in plain]
+    lines = [line.format_map({**each, "kind": named_kind(each["kind"])}) for each in plain]
     bad = _("{library}: the proof of entry {index} of {ledger} is not good ({why})")
     lines += [
-        bad.format(library=each.library, index=each.index, ledger=each.ledger, why=each.why) for each in report.bad
+        bad.format(library=each.library, index=each.index, ledger=each.ledger, why=coded(OUTCOMES, each.why))
+        for each in report.bad
     ]
     lines += report.failures
     plain += [{"failure": failure} for failure in report.failures]
-    return Done(TRANSFERS, lines, plain)
+    return Done(TRANSFERS, lines, plain, standing=standing)
 
 
 def gather_cosignatures(session: Session) -> Done:
@@ -299,4 +369,4 @@ def receipt_to_root(session: Session, index: int) -> bytes:
     parents = session.home.node_settings().parents
     with session.reading() as node, ExitStack() as stack:
         sites = [stack.enter_context(closing(Site(url))) for url in parents]
-        return root_proof(node.receipt, node.origin, known_index(node, index), sites)
+        return root_proof(node.receipt, node.origin, known_index(node, index), sites, say)

@@ -4,13 +4,13 @@ import datetime
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from gettext import gettext as _
 from typing import Any
 
 from chain.fields import Time
 from ledger.numbers import FEN, MINUTE
 from web.desk import Balance
 from web.i18n import marked
+from web.i18n import translate as _
 
 OUTCOMES: dict[str, str] = {
     # Of every kind (RULES §1)
@@ -169,6 +169,22 @@ ROLES: dict[str, str] = {
 }
 """Whose key it is."""
 
+USER_ROLES: dict[str, str] = {
+    "clerk": marked("clerk"),
+    "member": marked("member"),
+    "supervisor": marked("supervisor"),
+    "auditor": marked("auditor"),
+    "person": marked("person"),
+}
+"""What somebody who signs in may see."""
+
+REFUSED_BECAUSE: dict[str, str] = {
+    "no_account": marked("there is no such account"),
+    "closed": marked("the account is closed"),
+    "no_balance": marked("the amount is too large"),
+}
+"""Why a ledger sent hours back (the ``reason`` of ``transfer_refuse``)."""
+
 CATEGORIES: dict[str, str] = {
     "emotional_comfort": marked("emotional comfort"),
     "assistance": marked("assistance"),
@@ -271,6 +287,18 @@ def _told(detail: str) -> str:
 def named(words: Mapping[str, str], code: str) -> str:
     """A code in people's words; one that has none as it is."""
     return _(words[code]) if code in words else code
+
+
+def coded(words: Mapping[str, str], code: str) -> str:
+    """A code in people's words, and itself in brackets where these are others."""
+    word = named(words, code)
+    return code if word == code else _("{word} ({code})").format(word=word, code=code)
+
+
+def reason_of(code: str) -> str:
+    """Why hours were refused elsewhere: the code, and what it says."""
+    known = REFUSED_BECAUSE.get(code)
+    return code if known is None else _("{code}: {words}").format(code=code, words=_(known))
 
 
 def named_kind(kind: str) -> str:

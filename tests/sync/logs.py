@@ -24,7 +24,7 @@ from store.log import LogStore, MemoryStore
 from store.mirror import MirrorLog, MirrorStore
 from store.tending import keep_evidence
 from sync.fetch import Site
-from sync.kept import Bounds, Pulled
+from sync.kept import Bounds, Pulled, Workers, no_workers
 from sync.mirror import Mirror
 from tests.store.village import CLERK, KEYS, MEMBERS, PARAMETERS, HandClock, accepted, donation, open_accounts, record
 
@@ -196,12 +196,13 @@ class Keeper:
         self.admitted = {node.origin: (format_vkey(node.vkey), tier) for node in children}
         self.bounds = bounds
         self.free = 10**12
+        self.workers: Workers = no_workers
 
     def mirror(self) -> Mirror:
         def keep(name: str, raw: bytes) -> str:
             return str(keep_evidence(self.folder / "evidence", name, raw))
 
-        return Mirror(self.store, PARENT, self.admitted, keep, lambda: self.free, self.bounds)
+        return Mirror(self.store, PARENT, self.admitted, keep, lambda: self.free, self.bounds, self.workers, jobs=2)
 
     def pull(
         self, answer: Answer, child: str = VILLAGE, asked: list[str] | None = None, *, patience: float = 20

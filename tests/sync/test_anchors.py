@@ -1,17 +1,20 @@
 """Anchors that are due, and proofs that lead to the root over nodes that are asked on loopback."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from chain.encoding import format_base64
 from chain.note import ED25519, Note, format_note, format_vkey, make_vkey, parse_note
 from chain.policy import NO_QUORUM, Policy
+from ledger.bodies import OrgAdmit
 from node import Node
 from sync.anchors import due_anchors, root_proof
 from sync.fetch import FetchError, Site
 from tests.store.village import MEMBERS, accepted
-from tests.sync.logs import NEW_KEYS, TOWNSHIP, VILLAGE, Answer, admit, grow, ledger, served
+from tests.sync.logs import NEW_KEYS, TOWNSHIP, VILLAGE, Answer, admit, files, grow, ledger, served
 from tests.sync.towers import CITY, Tower, answers, tower
 from verify.receipts import ReceiptError
 from verify.rootproof import check_root_proof, format_root_proof, parse_root_proof
@@ -71,6 +74,64 @@ def test_what_is_not_anchored_yet_is_said(built: Tower) -> None:
 def test_a_node_without_parents_has_no_proof(built: Tower) -> None:
     with pytest.raises(FetchError, match="names no parents"):
         proof_of(built, 1, parents=0)
+
+
+def with_copies(built: Tower) -> Answer:
+    """The city, which has a copy of the township's log, and knows the way down to the village."""
+    own, copy = answers(built.township, built.city), files(built.township)
+    admitted = [
+        node.receipt(next(index for index in range(node.store.size) if isinstance(node.entry(index).body, OrgAdmit)))
+        for node in (built.city, built.township)
+    ]
+
+    def answer(path: str) -> bytes:
+        if path == f"/api/v1/admissions/{VILLAGE}":
+            return json.dumps([format_base64(receipt) for receipt in admitted]).encode()
+        return copy(path) if path.startswith(f"{TOWNSHIP}/") else own(path)
+
+    return answer
+
+
+def asked_with_a_copy(built: Tower, index: int, nearest: Answer) -> tuple[bytes, list[str]]:
+    """The proof where the nearest answers that, and the city has copies; and what was told."""
+    told: list[str] = []
+    with served(nearest) as near, served(with_copies(built)) as far, ExitStack() as stack:
+        sites = [Site(url, timeout_seconds=10) for url in (near, far)]
+        for site in sites:
+            stack.callback(site.close)
+        raw = root_proof(built.village.receipt, VILLAGE, index, sites, told.append)
+    return raw, told
+
+
+@pytest.mark.parametrize("index", [0, 2, 200, 318])
+def test_where_the_nearest_is_down_the_next_has_a_copy(built: Tower, index: int) -> None:
+    def down(path: str) -> bytes:
+        raise FileNotFoundError(path)
+
+    raw, told = asked_with_a_copy(built, index, down)
+    proven = check_root_proof(raw, pinning(built.city))
+    assert [step.checkpoint.origin for step in proven.steps] == [VILLAGE, TOWNSHIP, CITY]
+    assert proven.entry.index == index
+    assert raw == proof_of(built, index)
+    for words in ("has not anchored", f"of {TOWNSHIP} anchors {VILLAGE}", f"of {CITY} anchors {TOWNSHIP}"):
+        assert words in " | ".join(told)
+
+
+def test_where_the_nearest_lacks_its_files_the_next_gives_them(built: Tower) -> None:
+    honest = answers(built.village, built.township)
+
+    def forgetful(path: str) -> bytes:
+        if not path.startswith("/api/"):
+            raise FileNotFoundError(path)
+        return honest(path)
+
+    raw, told = asked_with_a_copy(built, 5, forgetful)
+    assert raw == proof_of(built, 5) and "has not anchored" not in " | ".join(told)
+
+
+def test_what_no_copy_anchors_yet_is_said_too(built: Tower) -> None:
+    with pytest.raises(FetchError, match="has not anchored"):
+        asked_with_a_copy(built, built.village.store.size - 1, lambda _path: b"hello")
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"c2sp.org/tlog-proof@v1\nextra \n"])

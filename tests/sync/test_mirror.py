@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def test_a_ledger_is_mirrored_and_followed(village: Village) -> None:
     bundles = [path for path in asked if "/tile/entries/" in path]
     assert len(bundles) == len(set(bundles)) <= 700 // 256 + 2
     assert keeper.codes() == []
+
+
+def test_those_who_help_to_audit_are_let_go_at_its_end(village: Village) -> None:
+    keeper, node = village
+    keeper.workers = lambda _entry_count: ThreadPoolExecutor(2)
+    for _round in range(2):
+        assert keeper.outcomes(files(node)) == [(VILLAGE, "new")]
+        assert_mirrored(keeper, node)
+        grow(node, 100)
 
 
 def test_the_mirror_is_an_archive(village: Village) -> None:

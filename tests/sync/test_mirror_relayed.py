@@ -11,6 +11,7 @@ from chain.cosignature import cosign_ed25519, member_name
 from chain.fork import parse_fork
 from chain.keys import SigningKey
 from chain.note import COSIGNATURE_ED25519, Note, NoteSignature, format_note, format_vkey, make_vkey
+from chain.policy import NO_QUORUM, Policy
 from ledger.bodies import OrgAdmit, OrgRetire
 from node import Node
 from store.archive import open_archive
@@ -21,6 +22,7 @@ from sync.lines import STRANGERS_MAX, true_lines
 from tests.store.village import MEMBERS, accepted
 from tests.sync.logs import NEW_KEYS, TOWNSHIP, VILLAGE, Answer, Keeper, admit, copy, files, grow, ledger, lying
 from verify.audit import audit_ledger
+from verify.receipts import check_receipt
 from verify.source import MemorySource
 from web.cosigning import add_cosignature
 
@@ -140,6 +142,22 @@ def test_what_we_admit_with_another_key_is_told_of_the_ledger(tmp_path: Path) ->
     assert [(each.origin, each.code) for each in keeper.store.alarms()] == [(VILLAGE, "readmitted")]
 
 
+def test_a_ledger_that_was_forgotten_begins_anew(tmp_path: Path) -> None:
+    old, new = ledger(), ledger(keys=NEW_KEYS)
+    grow(new, 5)
+    keeper = Keeper(tmp_path, old)
+    keeper.pull(files(old))
+    keeper.admitted[VILLAGE] = (format_vkey(new.vkey), "village")
+    for _round in range(2):
+        assert keeper.outcomes(files(new)) == [(VILLAGE, "lies")]
+    (alarm,) = keeper.store.alarms()
+    assert (alarm.code, alarm.times, Path(alarm.evidence).exists()) == ("readmitted", 2, True)
+    keeper.log().forget()
+    assert keeper.outcomes(files(new)) == [(VILLAGE, "new")]
+    assert audit_ledger(MirrorSource(keeper.log())).is_sound and keeper.log().size == new.store.size
+    assert keeper.store.alarms() == [alarm] and Path(alarm.evidence).exists()
+
+
 def test_who_serves_junk_is_named(tier: Tier) -> None:
     keeper, town, below = tier
     assert village_outcome(keeper, lying(files(town, below), {f"{VILLAGE}/checkpoint": b"junk"})) == "lies"
@@ -176,6 +194,14 @@ def test_both_parents_are_named(tmp_path: Path) -> None:
         (second.origin, "claimed-twice"),
     }
     assert all(first.origin in each.detail and second.origin in each.detail for each in alarms)
+    for alarm in alarms:
+        node = {each.origin: each for each in (first, second)}[alarm.origin]
+        policy = Policy(logs=(node.vkey,), witnesses=(), groups=(), quorum=NO_QUORUM)
+        proven = check_receipt(Path(alarm.evidence).read_bytes(), policy)
+        admission = OrgAdmit(origin=VILLAGE, tier="village", vkey=format_vkey(below.vkey))
+        assert (alarm.origin, proven.checkpoint.origin, proven.entry.body) == (node.origin, node.origin, admission)
+    keeper.pull(files(second, below), second.origin)
+    assert {(each.origin, each.times) for each in keeper.store.alarms()} == {(first.origin, 2), (second.origin, 2)}
 
 
 def test_another_rollback_has_its_own_evidence(tmp_path: Path) -> None:

@@ -109,7 +109,8 @@ def test_init_that_cannot_be(tmp_path: Path, words: tuple[str, ...], message: st
     ("params", "message"),
     [
         ('{"posting_day":0}', "there is no parameter posting_day"),
-        ('{"posting_days":-1}', "the parameter posting_days cannot be -1"),
+        ('{"posting_days":-1}', "the parameter posting_days cannot be -1; it is written like posting_days=3"),
+        ('{"trusted_logs":"county.example/x+00+y"}', "written like 'trusted_logs=[\"county.example/huzhu+"),
         ('{"local_services":{"meals":"gardening"}}', "the parameter local_services cannot be"),
         ("[]", "holds no JSON object"),
         ("{", "is not JSON"),
@@ -634,3 +635,10 @@ def test_what_cannot_be_verified_is_named(village: Desk, tmp_path: Path) -> None
         (tmp_path / "many" / str(number)).mkdir(parents=True)
         (tmp_path / "many" / str(number) / "checkpoint").touch()
     assert "more than 1000 files" in run("verify", tmp_path / "many", status=2).stderr
+
+
+def test_a_parameter_is_shown_as_it_is_to_be_written(desk: Desk) -> None:
+    for value in ("county.example/huzhu+00000000+AbCd", '"county.example/huzhu+00000000+AbCd"', ""):
+        said = desk("params", "set", f"trusted_logs={value}", status=2).stderr
+        assert """'trusted_logs=["county.example/huzhu+""" in said, value
+    assert "write posting_days=7" in desk("params", "set", "unheard_of=x", status=2).stderr

@@ -165,7 +165,7 @@ def prepare_tiers(desk: Desk, name: str) -> None:
         desk("export", "--archive", "township.db")
         return
     tiers.township(desk)
-    if name in ("params hand-down", "mirror release", "mirror export"):
+    if name in ("params hand-down", "mirror release", "mirror forget", "mirror export"):
         tiers.mirror(desk, tiers.village(desk))
     elif name == "receive":
         tiers.village(desk)("export", "--archive", "xizhuang.db")
@@ -192,6 +192,9 @@ def furnish(desk: Desk, name: str) -> None:
         desk("key", "grant", key, "--role", "assessor")
     for words in BEFORE.get(name, ()):
         desk(*words)
+    if name == "transfer out":
+        run("init", "--home", "xizhuang", "--origin", "xizhuang.example/huzhu")
+        run("export", "--home", "xizhuang", "--archive", "township.db")
     if name == "coupon restore":
         (leaves,) = (desk.home / "coupons").glob("*.leaves")
         leaves.rename("18.leaves")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chain.checkpoint import open_checkpoint
 from chain.merkle import leaf_hash
 from node import Node
 from store.home import Home
@@ -231,6 +232,39 @@ def test_receive_takes_an_archive(desk: Desk, below: Desk) -> None:
     assert "is no archive" in desk("receive", desk.file("x.db", "hello"), status=2).stderr
 
 
+def test_what_is_forgotten_is_mirrored_again(desk: Desk, below: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    stick = desk.folder / "below.db"
+    below("export", "--archive", stick)
+    desk("receive", stick)
+    forget = ("mirror", "forget", VILLAGE)
+    assert "--again" in desk(*forget, status=2).stderr
+    assert "nothing was forgotten" in desk(*forget, "--again", "xizhuang", status=2).stderr
+    assert "not mirrored here" in desk("mirror", "forget", "no.example/huzhu", "--again", "x", status=2).stderr
+    (before,) = desk.json("mirror", "list")
+    told = desk.json(*forget, "--again", VILLAGE)
+    assert (told["origin"], told["entries"]) == (VILLAGE, before["size"])
+    note = Path(told["evidence"]).read_bytes()
+    assert open_checkpoint(note)[0].size == before["size"]
+    (after,) = desk.json("mirror", "list")
+    assert (after["size"], after["state"], after["asked"]) == (0, "sound", None)
+    desk("receive", stick)
+    assert [row["size"] for row in desk.json("mirror", "list")] == [before["size"]]
+    monkeypatch.setattr("web.commands_mirror.is_terminal", lambda: True)
+    assert "nothing was forgotten" in desk(*forget, status=2, stdin="another\n").stderr
+    assert desk(*forget, stdin=f"{VILLAGE}\n").stdout
+
+
+def test_alarms_that_are_raised_again_are_counted(desk: Desk, below: Desk) -> None:
+    for lie in (b"junk", b"other junk"):
+        with serving(desk, below, lying(files(in_memory(below)), {f"{VILLAGE}/checkpoint": lie})):
+            desk("tend", "--only", "pull", status=int(lie == b"junk"))
+    (alarm,) = desk.json("alarms")
+    assert (alarm["code"], alarm["count"]) == ("bad-checkpoint", 2)
+    assert [Path(alarm[name]).read_bytes() for name in ("evidence", "latest_evidence")] == [b"junk", b"other junk"]
+    shown = desk("alarms").stdout
+    assert "2 times" in shown and alarm["evidence"] in shown and alarm["latest_evidence"] in shown
+
+
 def test_a_balance_of_a_mirrored_ledger_has_a_receipt(desk: Desk, below: Desk) -> None:
     tiers.mirror(desk, below)
     with closing(LedgerReader(desk.home / "mirror.db")) as reader:
@@ -244,6 +278,18 @@ def test_a_balance_of_a_mirrored_ledger_has_a_receipt(desk: Desk, below: Desk) -
             assert shown["balance"]["balance"] == below.json("balance", account)["balance"]
         with pytest.raises(IndexError):
             mirror_balance_receipt(ledger, "00000000")
+
+
+def test_an_archive_of_which_all_is_refused(desk: Desk, below: Desk) -> None:
+    stranger = tiers.village(desk, "stranger")
+    desk("org", "retire", "stranger.example/huzhu", "--reason", "merged")
+    stranger("export", "--archive", desk.folder / "stranger.db")
+    refused = desk("receive", desk.folder / "stranger.db", status=1)
+    assert "nothing of" in refused.stderr and "belongs to no ledger here" in refused.stdout
+    below("export", "--archive", desk.folder / "below.db")
+    run("join", desk.folder / "both.db", desk.folder / "below.db", desk.folder / "stranger.db")
+    assert "nothing of" not in desk("receive", desk.folder / "both.db").stderr
+    assert desk("receive", desk.folder / "below.db").stderr == ""
 
 
 def test_a_receipt_leads_to_the_root(desk: Desk, below: Desk) -> None:

@@ -223,3 +223,9 @@ def test_a_key_file_without_end(desk: Desk) -> None:
     assert "is too large" in said("cosign", "--key", "/dev/zero", desk=desk)
     assert KEY_FILE_MAX_BYTES < 1 << 20
     assert DORA in desk("person", "open", DORA, "--born", "1945-02-01").stdout
+
+
+def test_what_the_system_says_is_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problems, "_", lambda text: f"《{text}》")
+    assert problems._of_system(FileNotFoundError(2, "x", "f.csv")) == "f.csv: 《No such file or directory》"
+    assert problems._of_system(OSError(5, "x")) == "x"

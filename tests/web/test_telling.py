@@ -51,6 +51,7 @@ NIGHT = bodies.Service(
 ARRIVED = made_proof("west.example/huzhu", "west", sent(f"east.example/huzhu#{BEN}"), index=7)
 ANCHORED = format_note(sign_checkpoint(Checkpoint("east.example/huzhu", 9, HASH), key_of("east")))
 
+CLOSED = "reason: closed: the account is closed"
 TOLD: list[tuple[Any, list[str], str]] = [
     (
         SERVICE,
@@ -200,10 +201,10 @@ TOLD: list[tuple[Any, list[str], str]] = [
     (bodies.TransferIn(admissions=(), minutes=60, proof=b"x", to=BEN), [f"— → {BEN}: 1 h (60 min)"], "1 小时"),
     (
         bodies.TransferRefuse(admissions=(), proof=ARRIVED, reason="closed"),
-        [f"west.example/huzhu#{number_of('wang')} → east.example/huzhu#{BEN}: 1 h (60 min)", "reason: closed"],
+        [f"west.example/huzhu#{number_of('wang')} → east.example/huzhu#{BEN}: 1 h (60 min)", CLOSED],
         "原因：closed",
     ),
-    (bodies.TransferRefuse(admissions=(), proof=b"x", reason="closed"), ["reason: closed"], "原因：closed"),
+    (bodies.TransferRefuse(admissions=(), proof=b"x", reason="closed"), [CLOSED], "原因：closed"),
     (
         bodies.TransferBack(admissions=(), index=7, proof=ARRIVED),
         ["the hours that entry 7 sent are back"],

@@ -52,7 +52,7 @@ PEOPLE_FILE = (
 
 
 def send(sender: Desk, name: str, number: str, minutes: int) -> int:
-    words = ("--from", ANNE, "--to", f"{name}.example/huzhu#{number}", "--minutes", str(minutes))
+    words = ("--from", ANNE, "--to", f"{name}.example/huzhu#{number}", "--minutes", str(minutes), "--anyway")
     return int(sender.json("transfer", "out", *words)["index"])
 
 
@@ -64,7 +64,7 @@ def test_hours_are_carried_on_a_stick(town: Desk, east: Desk, west: Desk) -> Non
     shown = west("transfer", "fetch", "--from", stick(town, east)).stdout
     assert "90 min came in from east.example/huzhu" in shown
     assert "30 min from east.example/huzhu" in shown
-    assert "are refused (no_account)" in shown
+    assert "are refused (no_account: there is no such account)" in shown
     again = west("transfer", "fetch", "--from", town.folder / "township.db")
     assert (again.stdout, again.stderr) == ("", "nothing new has come\n")
     west("seal")
@@ -90,7 +90,7 @@ def test_hours_are_carried_on_a_stick(town: Desk, east: Desk, west: Desk) -> Non
 
 
 def test_it_is_told_that_a_seal_is_needed(east: Desk) -> None:
-    words = ("transfer", "out", "--from", ANNE, "--to", f"west.example/huzhu#{BEN}", "--minutes", "60")
+    words = ("transfer", "out", "--anyway", "--from", ANNE, "--to", f"west.example/huzhu#{BEN}", "--minutes", "60")
     assert "after the next seal" in east(*words).stderr
     assert "after the next seal" not in east(*words[:-1], "6000", status=1).stderr
 
@@ -98,7 +98,8 @@ def test_it_is_told_that_a_seal_is_needed(east: Desk) -> None:
 def test_a_person_sends_by_their_own_key(east: Desk) -> None:
     key = str(east.json("key", "new", "--role", "volunteer")["key"])
     east("key", "grant", key, "--role", "volunteer", "--account", ANNE)
-    east("transfer", "out", "--from", ANNE, "--to", f"west.example/huzhu#{BEN}", "--minutes", "60", "--by", key)
+    words = ("--from", ANNE, "--to", f"west.example/huzhu#{BEN}", "--minutes", "60", "--anyway")
+    east("transfer", "out", *words, "--by", key)
     entry = east.entries()[-1]
     assert (entry.by, entry.beside) == (key, ())
 
@@ -118,8 +119,48 @@ def test_wrong_addresses(east: Desk, to: str, told: str) -> None:
 
 
 def test_zeros_that_a_sheet_has_eaten(east: Desk) -> None:
-    east("transfer", "out", "--from", ANNE, "--to", f"west.example/huzhu#{CLARA.lstrip('0')}", "--minutes", "1")
+    words = ("--from", ANNE, "--to", f"west.example/huzhu#{CLARA.lstrip('0')}", "--minutes", "1", "--anyway")
+    east("transfer", "out", *words)
     assert east.entries()[-1].body.to == f"west.example/huzhu#{CLARA}"
+
+
+def out_to(sender: Desk, name: str, *more: str | Path, status: int = 0) -> str:
+    """What is said of a minute to that ledger."""
+    words = ("--from", ANNE, "--to", f"{name}.example/huzhu#{BEN}", "--minutes", "1")
+    return sender("transfer", "out", *words, *more, status=status).stderr
+
+
+def test_nothing_is_sent_to_a_ledger_that_nobody_knows(town: Desk, east: Desk, west: Desk) -> None:
+    said = out_to(east, "township-of-nobody", status=2)
+    assert "knows a ledger township-of-nobody.example/huzhu" in said and "is it township.example/huzhu" in said
+    assert east.balance("bridge") == 0
+    out_to(east, "township")
+    furnish(town)
+    out_to(town, "west")
+    assert "is it west.example/huzhu" in out_to(town, "vest", status=2)
+    archive = stick(town, west)
+    out_to(east, "west", "--from-archive", archive)
+    assert "knows a ledger" in out_to(east, "south", "--from-archive", archive, status=2)
+    out_to(east, "south", "--anyway")
+    assert east.balance("bridge") == 3
+
+
+def test_the_nodes_above_are_asked_whether_they_know_a_ledger(east: Desk) -> None:
+    served = "west.example/huzhu"
+
+    def talk(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            path = request.split()[1].decode()
+            known = (f"/log/{served}/checkpoint", "/api/v1/admissions/north.example/huzhu")
+            connection.sendall(response(b"[]", status="200 OK" if path in known else "404 Not Found"))
+
+    with raw_server(talk) as url:
+        with (east.home / "node.toml").open("a") as settings:
+            settings.write(f'[[parents]]\nurl = "http://127.0.0.1:1"\n[[parents]]\nurl = "{url}"\n')
+        out_to(east, "west")
+        out_to(east, "north")
+        said = out_to(east, "south", status=2)
+    assert "knows a ledger south" in said and "127.0.0.1:1" in said
 
 
 def test_nowhere_to_ask(east: Desk) -> None:

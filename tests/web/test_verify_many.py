@@ -267,3 +267,16 @@ def test_an_address_serves_many_ledgers(site: tuple[str, Path], tmp_path: Path) 
     shutil.copytree(folder / "log" / "east.example" / "huzhu", folder / "log" / "south.example" / "huzhu")
     origins.write_text("south.example/huzhu\n")
     assert "a checkpoint of another ledger" in run("verify", address, status=2).stderr
+
+
+def test_it_is_said_what_to_pin(made: Path, tmp_path: Path) -> None:
+    words = (tmp_path / "trust.txt").write_text(run("trust", "--home", made / "east" / "huzhu-home").stdout)
+    assert words
+    shown = run("verify", made / "county.db", "--trust", tmp_path / "trust.txt", status=1).stdout
+    lines = shown.partition("pins no key of these ledgers")[2].splitlines()
+    assert [line.split("+")[0].strip() for line in lines if line.startswith("  log ")] == [
+        "log west.example/huzhu",
+        "log north.example/huzhu",
+    ]
+    assert "or pin the ledger above".lower() in shown.lower()
+    assert "pins no key" not in run("verify", made / "east.db", "--trust", tmp_path / "trust.txt").stdout

@@ -14,11 +14,11 @@ A check costs microseconds: who a token belongs to is remembered as long as nobo
 that what is revoked, by whichever process, is refused by the next request.
 """
 
+import ipaddress
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from gettext import gettext as _
 
 from anyio import to_thread
 from fastapi import Request
@@ -30,6 +30,7 @@ from store.log import StoreError
 from web.access.limits import LIMITS, Limits
 from web.access.secret import SECRET, TOKEN, secret_hash
 from web.access.who import SCOPES_OF, ParentOf, Who
+from web.i18n import translate as _
 from web.problem import Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -57,14 +58,19 @@ class Guard:
         access: Access,
         *,
         is_secure: bool = False,
+        behind_proxy: bool = False,
         parent_of: ParentOf = lambda _origin: None,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``is_secure``: people reach the node by TLS, its own or that of a proxy before it."""
+        """``is_secure``: people reach the node by TLS, its own or that of a proxy before it.
+
+        ``behind_proxy``: what comes from this machine comes from that proxy, which says whom it is from.
+        """
         self._access, self._limits, self._clock = access, limits, clock
         self._remembered: tuple[Version | None, dict[bytes, Known]] = (None, {})
         self.is_secure = is_secure
+        self._behind_proxy = behind_proxy
         self.parent_of = parent_of
         prefix = "__Host-" if is_secure else ""
         self.session_cookie, self.device_cookie = f"{prefix}huzhu", f"{prefix}huzhu-device"
@@ -170,6 +176,15 @@ class Guard:
         (value,) = found
         return value.decode() if SECRET.fullmatch(value) else None
 
+    def address(self, request: Request) -> str:
+        """From where a request comes: whom the proxy on this machine names last, which it saw itself; else the peer."""
+        peer = request.client.host if request.client else ""
+        if not self._behind_proxy or not _is_loopback(peer):
+            return peer
+        named = request.headers.getlist("x-forwarded-for")[-1:]
+        last = named[0].rpartition(",")[2].strip() if named else ""
+        return last if _ip_of(last) is not None else peer
+
     def check_site(self, request: Request) -> None:
         """Raise Problem 403 unless a page of this node sent the request, as browsers say."""
         if not self._is_same_site(request):
@@ -239,6 +254,18 @@ class Needs(SecurityBase):
         return known.who
 
 
+def _is_loopback(address: str) -> bool:
+    found = _ip_of(address)
+    return found is not None and (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def _ip_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 def unkept() -> Problem:
     """What to answer where ``access.db`` fails; the file's path is for the node's own log only."""
     text = _("the node cannot look up or keep who asks: its disk is full, failing or locked; tell whoever runs it")
@@ -254,4 +281,13 @@ def who_of(holder: Holder) -> Who:
     of_role = SCOPES_OF[holder.role]
     scopes = of_role if holder.scopes is None else of_role & set(holder.scopes)
     is_session = holder.scopes is None
-    return Who(holder.name, holder.role, holder.ledger, holder.account, scopes, is_session, holder.expires_seconds)
+    return Who(
+        holder.name,
+        holder.role,
+        holder.ledger,
+        holder.account,
+        scopes,
+        is_session,
+        holder.expires_seconds,
+        holder.key,
+    )

@@ -13,7 +13,6 @@ signed in before has a mark by which it is counted alone, so that nobody else ca
 import hashlib
 import ipaddress
 from dataclasses import dataclass
-from gettext import gettext as _
 
 from store.access import Access, User
 from store.attempts import Gate
@@ -22,6 +21,7 @@ from web.access.limits import LIMITS, Limits
 from web.access.passwords import PasswordError, Passwords, new_password
 from web.access.secret import new_secret, secret_hash
 from web.access.who import fold_name
+from web.i18n import translate as _
 from web.problem import Problem
 
 IPV6_PREFIX_BITS = 64

@@ -1,13 +1,13 @@
 """Making a token: the same whether a command or the API asks."""
 
 from collections.abc import Collection
-from gettext import gettext as _
 from typing import NamedTuple
 
 from store.access import Access, AccessError, Token, User
 from web.access.limits import DAY_SECONDS, LIMITS, Limits
 from web.access.secret import new_token, secret_hash
 from web.access.who import SCOPES, SCOPES_OF
+from web.i18n import translate as _
 
 
 class Made(NamedTuple):

@@ -103,4 +103,17 @@ class TokenMade(TokenListed):
 class TokensListed(Model):
     """All tokens of a user."""
 
-    tokens: list[TokenListed] = Field(description="The oldest first; at most 100.")
+    tokens: list[TokenListed] = Field(
+        description="The oldest first; at most 100.",
+        examples=[
+            [
+                {
+                    "id": 7,
+                    "label": "monthly figures",
+                    "scopes": ["read"],
+                    "created_at": "2026-11-21T09:30:00Z",
+                    "expires_at": "2027-02-19T09:30:00Z",
+                }
+            ]
+        ],
+    )

@@ -9,11 +9,11 @@ stand in each hash; one that was made with less is made anew when its owner sign
 
 import re
 import unicodedata
-from gettext import gettext as _
 
 from nacl.exceptions import CryptoError
 from nacl.pwhash import argon2id
 
+from web.i18n import translate as _
 from web.problems import DeskError
 
 PASSES, MEMORY_BYTES = argon2id.OPSLIMIT_INTERACTIVE, argon2id.MEMLIMIT_INTERACTIVE

@@ -12,12 +12,12 @@ signed in before. A try takes a place only after it was counted and let through 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from gettext import gettext as _
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
 from web.access.login import Tried
+from web.i18n import translate as _
 from web.problem import Problem
 
 HASHES_AT_ONCE = 2

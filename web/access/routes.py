@@ -12,19 +12,13 @@ who finds none is answered 503, and not counted (``web.access.queue``).
 """
 
 import datetime
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from functools import partial
-from gettext import gettext as _
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from store.access import Access, AccessError, Token
-from store.log import StoreError
-from web.access.guard import Guard, unkept, who_of
+from store.access import Access, Token
+from web.access.guard import Guard, unkept
 from web.access.limits import LIMITS, Limits
-from web.access.login import Login, Tried
 from web.access.making import make_token
 from web.access.models import (
     Credentials,
@@ -37,14 +31,12 @@ from web.access.models import (
     TokensListed,
     TokenWanted,
 )
-from web.access.passwords import Passwords
-from web.access.queue import HashQueue
-from web.access.secret import secret_hash
+from web.access.signing import NO_STORE, SignIn, told
 from web.access.who import SCOPES, Who
+from web.i18n import translate as _
 from web.problem import PROBLEM_TYPE, Problem
 
 TOKEN_NUMBER_MAX = 2**63 - 1
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 def problems(**told: str) -> dict[int | str, dict[str, Any]]:
@@ -58,21 +50,17 @@ NO_STORAGE = "The node's disk fails."
 
 
 def access_router(
-    access: Access, guard: Guard, *, passwords: Passwords | None = None, limits: Limits = LIMITS
+    access: Access, guard: Guard, sign_in_by: SignIn, *, limits: Limits = LIMITS
 ) -> APIRouter:
     """The routes, for the service to include."""
     router = APIRouter(prefix="/api/v1", tags=["access"])
-    login = Login(access, passwords or Passwords(), limits)
-    queue = HashQueue()
-    _add_sessions(router, access, guard, login, queue, limits)
-    _add_password(router, guard, login, queue)
+    _add_sessions(router, guard, sign_in_by)
+    _add_password(router, guard, sign_in_by)
     _add_tokens(router, access, guard, limits)
     return router
 
 
-def _add_sessions(
-    router: APIRouter, access: Access, guard: Guard, login: Login, queue: HashQueue, limits: Limits
-) -> None:
+def _add_sessions(router: APIRouter, guard: Guard, sign_in_by: SignIn) -> None:
     signed_in = Depends(guard.needs())
 
     @router.post(
@@ -87,23 +75,7 @@ def _add_sessions(
     )
     async def sign_in(request: Request, response: Response, body: Credentials) -> Signed:
         """Begin a session: a cookie that ends after twelve hours, or one hour without use."""
-        if guard.is_from_elsewhere(request):
-            guard.check_site(request)
-        now, device = guard.now(), guard.cookie(request, guard.device_cookie)
-        begin = partial(login.begin, body.name, address=_address(request), device=device, now=now)
-        with _told():
-            async with _let_through(login, queue, begin) as tried:
-                old_session = guard.cookie(request, guard.session_cookie)
-                password = body.password.get_secret_value()
-                signed = await queue.run(
-                    partial(login.sign_in, tried, password, device=device, old_session=old_session, now=now)
-                )
-            holder = access.session_holder(secret_hash(signed.session))
-        if holder is None:
-            raise unkept()
-        _set_cookie(response, guard, guard.session_cookie, signed.session, limits.session_seconds)
-        _set_cookie(response, guard, guard.device_cookie, signed.device, limits.device_seconds)
-        return _signed(who_of(holder))
+        return _signed(await sign_in_by.enter(request, response, body.name, body.password.get_secret_value()))
 
     @router.get("/session", summary="Who am I", responses=problems(_401=NOT_SIGNED_IN, _503=NO_STORAGE))
     async def who_am_i(response: Response, who: Annotated[Who, signed_in]) -> Signed:
@@ -120,15 +92,12 @@ def _add_sessions(
     def sign_out(request: Request, who: Annotated[Who, signed_in]) -> Response:
         """End the session. A token is ended by revoking it."""
         _check_session(who)
-        session = guard.cookie(request, guard.session_cookie)
-        with _told():
-            access.close_session(secret_hash(session or ""))
-        response = Response(status_code=204, headers=NO_STORE)
-        _set_cookie(response, guard, guard.session_cookie, "", 0)
+        response = Response(status_code=204)
+        sign_in_by.leave(request, response)
         return response
 
 
-def _add_password(router: APIRouter, guard: Guard, login: Login, queue: HashQueue) -> None:
+def _add_password(router: APIRouter, guard: Guard, sign_in_by: SignIn) -> None:
     @router.put(
         "/password",
         status_code=204,
@@ -146,14 +115,9 @@ def _add_password(router: APIRouter, guard: Guard, login: Login, queue: HashQueu
     ) -> Response:
         """Another password; all one's sessions end, this one too. Tokens go on."""
         _check_session(who)
-        device = guard.cookie(request, guard.device_cookie)
-        begin = partial(login.begin, who.name, address=_address(request), device=device, now=guard.now())
-        old, new = body.old.get_secret_value(), body.new.get_secret_value()
-        with _told():
-            async with _let_through(login, queue, begin) as tried:
-                await queue.run(partial(login.change_password, tried, old, new))
         response = Response(status_code=204)
-        _set_cookie(response, guard, guard.session_cookie, "", 0)
+        old, new = body.old.get_secret_value(), body.new.get_secret_value()
+        await sign_in_by.change_password(request, response, who.name, old, new)
         return response
 
 
@@ -165,7 +129,7 @@ def _add_tokens(router: APIRouter, access: Access, guard: Guard, limits: Limits)
         """All one's own tokens, without what opens anything."""
         _check_session(who)
         response.headers.update(NO_STORE)
-        with _told():
+        with told():
             return TokensListed(tokens=[TokenListed(**_plain(each)) for each in access.tokens(who.name)])
 
     @router.post(
@@ -182,7 +146,7 @@ def _add_tokens(router: APIRouter, access: Access, guard: Guard, limits: Limits)
         """A token for programs, in one's own name; it is shown this once."""
         _check_session(who)
         response.headers.update(NO_STORE)
-        with _told():
+        with told():
             user = access.user(who.name)
             if user is None:
                 raise unkept()
@@ -205,7 +169,7 @@ def _add_tokens(router: APIRouter, access: Access, guard: Guard, limits: Limits)
     ) -> Response:
         """End one of one's own tokens; the next request with it is refused."""
         _check_session(who)
-        with _told():
+        with told():
             is_found = access.revoke_token(number, who.name)
         if not is_found:
             text = _("you have no token {number}").format(number=number)
@@ -213,46 +177,11 @@ def _add_tokens(router: APIRouter, access: Access, guard: Guard, limits: Limits)
         return Response(status_code=204, headers=NO_STORE)
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """What ``access.db`` refuses, as an answer."""
-    try:
-        yield
-    except AccessError as error:
-        raise Problem(403, "not-allowed", _("not allowed"), str(error), outcome="not-allowed") from error
-    except StoreError as error:
-        raise unkept() from error
-
-
-@asynccontextmanager
-async def _let_through(login: Login, queue: HashQueue, begin: Callable[[], Tried]) -> AsyncIterator[Tried]:
-    """A try that was counted and has a place in the queue; Problem 429 or 503. Without a place it is not counted."""
-    tried = await queue.ask(begin)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(queue.place(tried))
-        except Problem:
-            await queue.ask(partial(login.forgive, tried))
-            raise
-        yield tried
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
 def _check_session(who: Who) -> None:
     """Raise Problem 403 where a token asks for what is for people at a browser."""
     if not who.is_session:
         text = _("this needs a session: sign in with name and password; tokens are also made with `huzhu token new`")
         raise Problem(403, "needs-session", _("not with a token"), text)
-
-
-def _set_cookie(response: Response, guard: Guard, name: str, value: str, seconds: int) -> None:
-    response.set_cookie(
-        name, value, max_age=seconds, path="/", secure=guard.is_secure, httponly=True, samesite="strict"
-    )
-    response.headers.update(NO_STORE)
 
 
 def _signed(who: Who) -> Signed:

@@ -49,6 +49,8 @@ class Who:
     scopes: frozenset[str]
     is_session: bool
     expires_seconds: int
+    key: str = ""
+    """The id of the key that they sign with; "" where none is named."""
 
     def may_read(self, ledger: str, parent_of: ParentOf) -> bool:
         """Whether they may see a ledger in full."""

@@ -1,6 +1,5 @@
 """What routes share: how an answer is written, what is asked in paths and queries, and how errors are described."""
 
-from gettext import gettext as _
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +9,7 @@ from starlette.exceptions import HTTPException
 from chain.limits import LOG_MAX_ENTRIES, ORIGIN_MAX_BYTES
 from store.reading import ROWS_MAX
 from web.i18n import marked
+from web.i18n import translate as _
 from web.problem import PROBLEM_TYPE, Problem, format_problem
 from web.service.models import ACCOUNT, ORIGIN, ProblemModel, Status
 

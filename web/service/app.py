@@ -8,7 +8,6 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from gettext import gettext as _
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -20,6 +19,7 @@ from store.home import Home
 from store.log import StoreError
 from store.settings import NodeSettings
 from web.access.guard import Guard
+from web.i18n import translate as _
 from web.problem import Problem
 from web.service.accounts import account_router
 from web.service.answers import DOCUMENT, busy_problem, http_response, problem_response, storage_problem
@@ -37,6 +37,7 @@ from web.service.questions import question_router
 from web.service.quick import Quick
 from web.service.subtree import Subtree
 from web.service.tending import Tender
+from web.service.unread import flaw_words
 from web.service.writer import BusyError, Writer
 
 ABOUT = (
@@ -141,7 +142,7 @@ async def _tell_unread(_request: Request, error: Exception) -> Response:
     """What FastAPI could not read: where it stands, never what it was."""
     flaws = error.errors() if isinstance(error, RequestValidationError) else []
     places = [".".join(str(step) for step in flaw["loc"])[:100] for flaw in flaws[:3]]
-    words = "; ".join(f"{place}: {flaw['msg'][:100]}" for place, flaw in zip(places, flaws, strict=False))
+    words = "; ".join(f"{place}: {flaw_words(flaw)}" for place, flaw in zip(places, flaws, strict=False))
     text = _("this cannot be read: {why}").format(why=words)
     return problem_response(Problem(400, "bad-request", _("not readable"), text))
 

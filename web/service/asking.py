@@ -10,11 +10,11 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
-from gettext import gettext as _
 from typing import Any
 
 import msgspec
 
+from web.i18n import translate as _
 from web.problem import Problem
 
 ANSWER_MAX_BYTES = 64 * 1_048_576

@@ -18,6 +18,9 @@ from store.settings import NodeSettings
 from store.witness import open_memory
 from web.access.guard import Guard
 from web.access.routes import access_router
+from web.access.signing import SignIn
+from web.pages.kit import Kit
+from web.pages.routers import page_routers
 from web.service.app import Parts
 from web.service.asking import Asker, own_program
 from web.service.exchange import exchange_router
@@ -44,7 +47,9 @@ def assemble(
     listen_to_server(journal)
     ledgers = Ledgers(home, settings.origin)
     access = Access(home.access)
-    guard = Guard(access, is_secure=is_secure, parent_of=ledgers.parent_of)
+    guard = Guard(
+        access, is_secure=is_secure, behind_proxy=settings.serve.behind_tls, parent_of=ledgers.parent_of
+    )
     tender = make_tender(home, settings, passphrase, journal)
     writer = Writer(shared, seal_rule(settings.serve, system_clock), _teller(journal))
 
@@ -57,6 +62,8 @@ def assemble(
             await tender.stop()
         ledgers.close()
 
+    sign_in_by = SignIn(access, guard)
+    kit = Kit(home, settings, ledgers, writer, access, guard, sign_in_by, system_clock, passphrase)
     return Parts(
         settings=settings,
         home=home,
@@ -69,7 +76,8 @@ def assemble(
         is_secure=is_secure,
         tender=tender,
         routers=(
-            access_router(access, guard),
+            access_router(access, guard, sign_in_by),
+            *page_routers(kit),
             exchange_router(Exchange(home.ledger, home.mirror), receipts(home)),
             *witness_routers(home, passphrase, writer, journal),
         ),

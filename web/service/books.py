@@ -2,7 +2,6 @@
 
 import datetime
 from collections import Counter
-from gettext import gettext as _
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -18,7 +17,7 @@ from store.home import Home
 from store.reading import KeptLedger
 from web.access.guard import Guard
 from web.access.who import READ, Who
-from web.history import measures_in_force
+from web.i18n import translate as _
 from web.problem import Problem
 from web.service.answers import (
     PAGE_ROWS,
@@ -31,9 +30,9 @@ from web.service.answers import (
 from web.service.asking import Asker
 from web.service.ledgers import Ledgers
 from web.service.models import BlocksPage, FundsModel, PublicListModel, SupplyDemandModel, SuspicionsModel
+from web.service.publiclist import PublicList
 from web.service.writer import Writer, WritingNode
 
-LISTED = "list"
 PERIOD_MAX_CHARACTERS = 16
 LIST_CACHE = {"Cache-Control": "public, max-age=60"}
 
@@ -51,6 +50,7 @@ def book_router(home: Home, ledgers: Ledgers, writer: Writer, guard: Guard, aske
     """The routes."""
     router = APIRouter(prefix="/api/v1", tags=["ledger"])
     reader = Depends(guard.needs(READ))
+    listed = PublicList(ledgers, writer)
 
     @router.get("/blocks", summary="Blocks", response_model=BlocksPage, responses=problems(400, 401, 403, 404))
     async def blocks(
@@ -104,7 +104,7 @@ def book_router(home: Home, ledgers: Ledgers, writer: Writer, guard: Guard, aske
     @router.get("/public-list", summary="Public list", response_model=PublicListModel)
     async def public_list() -> Response:
         """Who stands on the public list of this node's own ledger: numbers, why, and until when."""
-        return json_answer({"ledger": ledgers.origin, **await writer.ask(_public_list)}, LIST_CACHE)
+        return json_answer({"ledger": ledgers.origin, **await listed.get()}, LIST_CACHE)
 
     return router
 
@@ -136,21 +136,6 @@ def _funds(node: WritingNode) -> dict[str, Any]:
         for code, purpose in node.state.funds.items()
     ]
     return {"size": node.state.size, "funds": listed}
-
-
-def _public_list(node: WritingNode) -> dict[str, Any]:
-    listed = [
-        {
-            "account": each.account,
-            "why": each.suspicion,
-            "since": each.date,
-            "until": None if each.until is None else each.until.isoformat(),
-            "note": each.note,
-        }
-        for each in measures_in_force(node)
-        if each.measure == LISTED
-    ]
-    return {"size": node.state.size, "listed": listed}
 
 
 async def own_suspicions(home: Home, asker: Asker, size: int) -> list[dict[str, Any]]:

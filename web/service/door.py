@@ -7,12 +7,13 @@ route's pattern; what no part handles becomes a problem document, and a line in 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from gettext import gettext as _
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from web.i18n import language, listen_to
+from web.i18n import translate as _
 from web.problem import PROBLEM_TYPE, Problem, format_problem
 from web.service.journal import Journal
 from web.service.log import PREFIX, Headers, LogFiles
@@ -34,6 +35,8 @@ SHEET_PATHS = frozenset({"/api/v1/entries", "/add-checkpoint"})
 """Who takes more than a few fields, and bounds it by himself."""
 SHEET_MAX_BYTES, BODY_MAX_BYTES = 5 * 1_048_576, 16_384
 """Of a request there, and of any other: those are read as JSON before anybody has signed in."""
+FIRST_ERROR = 400
+"""From this status on an answer holds a text for people."""
 CLIENT_GONE = 499
 BODY_SECONDS = 30.0
 """How long a request's body may take to come."""
@@ -60,18 +63,21 @@ class Door:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
+        listen_to(scope["headers"])
 
         async def pass_on(message: MutableMapping[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status >= FIRST_ERROR:
+                    message["headers"] = _with_language(message["headers"])
             await send(message)
 
         async def pass_on_secured(message: MutableMapping[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = message["headers"]
+                own = message["headers"] if status < FIRST_ERROR else _with_language(message["headers"])
                 given = {name for name, _value in own}
                 message["headers"] = own + [pair for pair in self._headers if pair[0] not in given]
             await send(message)
@@ -119,6 +125,13 @@ class _Bounded:
         if self._bytes > self._maximum_bytes:
             raise HTTPException(413)
         return message
+
+
+def _with_language(headers: Headers) -> Headers:
+    """The headers of an answer in words: in which language they are, and that another may be asked for."""
+    if any(name == b"content-language" for name, _value in headers):
+        return headers
+    return [*headers, (b"content-language", language().encode()), (b"vary", b"Accept-Language")]
 
 
 def _route(scope: Scope, is_log: bool) -> str:

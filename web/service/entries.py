@@ -1,7 +1,6 @@
 """Entries over the API: one signed sheet in, results out; one entry and its receipt, open to everybody."""
 
 from collections.abc import Sequence
-from gettext import gettext as _
 from typing import Annotated, Any
 
 import msgspec
@@ -12,6 +11,7 @@ from chain.merkle import leaf_hash
 from store.answers import Accepted, Refused
 from web.access.guard import Guard
 from web.access.who import SUBMIT, Who
+from web.i18n import translate as _
 from web.problem import PROBLEM_TYPE, Problem, format_problem
 from web.service.answers import (
     RECEIPT_TYPE,

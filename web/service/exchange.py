@@ -10,7 +10,6 @@ Nobody needs to believe these answers: a list is a hint where to look, a receipt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from gettext import gettext as _
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -28,6 +27,7 @@ from chain.receipt import EntryReceipt, format_entry_receipt, parse_entry_receip
 from store.exchange import Exchange
 from store.log import StoreError
 from sync.library import PAGE_NOTICES, Notice, parse_cursor
+from web.i18n import translate as _
 from web.problem import Problem
 from web.service.answers import RECEIPT_TYPE, json_answer, not_sealed, problems, storage_problem, text_answer
 

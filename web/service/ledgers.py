@@ -5,12 +5,12 @@ fails those ledgers alone that are in it.
 """
 
 import time
-from gettext import gettext as _
 from pathlib import Path
 
 from store.home import Home
 from store.log import StoreError
 from store.reading import KeptLedger, LedgerReader
+from web.i18n import translate as _
 from web.problem import Problem
 
 LOOK_SECONDS = 1.0

@@ -2,7 +2,7 @@
 
     checkpoint                       may be stale for a moment: revalidated by its ETag
     tile/<L>/<N>[.p/<W>]             never change, and may be cached for ever
-    tile/entries/<N>[.p/<W>]         the same; compressed for whoever takes it
+    tile/entries/<N>[.p/<W>]         the same; compressed for whoever takes it, each encoding with its own ETag
     /log/origins                     which logs there are, one a line, the own one first
 
 Only what the newest signed checkpoint covers is served: what it does not cover might still go away. This is a plain
@@ -14,7 +14,6 @@ import gzip
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
-from gettext import gettext as _
 from typing import Any, NamedTuple
 
 import zstandard
@@ -23,6 +22,7 @@ from chain.errors import NoteError
 from chain.tile import TILE_WIDTH, Bundle, Tile, format_bundle, parse_entries_path, parse_tile_path, tile_width
 from store.log import StoreError
 from store.reading import KeptLedger
+from web.i18n import translate as _
 from web.problem import PROBLEM_TYPE, Problem, format_problem
 from web.service.ledgers import Ledgers
 
@@ -38,19 +38,19 @@ GZIP_LEVEL, ZSTD_LEVEL = 5, 3
 TEXT, BYTES = b"text/plain; charset=utf-8", b"application/octet-stream"
 FOR_EVER = b"public, max-age=31536000, immutable"
 MOMENT = b"public, max-age=5, must-revalidate"
-GZIP, ZSTD = b"gzip", b"zstd"
+GZIP, ZSTD, IDENTITY = b"gzip", b"zstd", b"identity"
 
 Headers = list[tuple[bytes, bytes]]
 
 
 class File(NamedTuple):
-    """A file ready to be sent: its bytes, how it may be compressed, and its headers but for the encoding's.
+    """A file ready to be sent: its bytes, how it may be compressed, and its headers but for those of one encoding.
 
-    ``encoded`` keeps what was asked for once.
+    ``name`` is what its entity tags begin with. ``encoded`` keeps what was asked for once.
     """
 
     plain: bytes
-    tag: bytes
+    name: bytes
     headers: Headers
     encodings: tuple[bytes, ...]
     encoded: dict[bytes, bytes]
@@ -139,24 +139,25 @@ class LogFiles:
             self._cached_bytes -= old_size
 
     async def _answer(self, scope: Scope, send: Send, file: File) -> None:
-        accepted = tag = b""
+        accepted = known = b""
         for name, value in scope["headers"]:
             if name == b"accept-encoding":
                 accepted = value
             elif name == b"if-none-match":
-                tag = value
+                known = value
+        encodings = [encoding for encoding in file.encodings if _takes(accepted, encoding)]
         headers = self._headers + file.headers
-        if tag and (tag == b"*" or file.tag in tag):
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
+        held = _held(file, encodings, known) if known else None
+        if held is not None:
+            await send({"type": "http.response.start", "status": 304, "headers": [*headers, (b"etag", held)]})
             await send({"type": "http.response.body", "body": b""})
             return
+        encoding = encodings[0] if encodings else IDENTITY
         body = file.plain
-        for encoding in file.encodings:
-            if _takes(accepted, encoding):
-                headers = [*headers, (b"content-encoding", encoding)]
-                body = _encoded(file, encoding)
-                break
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        if encoding != IDENTITY:
+            headers = [*headers, (b"content-encoding", encoding)]
+            body = _encoded(file, encoding)
+        headers = [*headers, (b"etag", _tag(file, encoding)), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
@@ -188,12 +189,26 @@ def _bundle(ledger: KeptLedger, bundle: Bundle) -> File | None:
 
 
 def _file(raw: bytes, kind: bytes, cache: bytes, *, compressed: bool = False) -> File:
-    tag = b'"%s"' % hashlib.sha256(raw).hexdigest()[:32].encode()
-    headers = [(b"content-type", kind), (b"cache-control", cache), (b"etag", tag)]
+    name = hashlib.sha256(raw).hexdigest()[:32].encode()
+    headers = [(b"content-type", kind), (b"cache-control", cache)]
     if not compressed or not COMPRESSED_FROM_BYTES <= len(raw) <= COMPRESSED_MAX_BYTES:
-        return File(raw, tag, headers, (), {})
+        return File(raw, name, headers, (), {})
     headers.append((b"vary", b"accept-encoding"))
-    return File(raw, tag, headers, (ZSTD, GZIP), {})
+    return File(raw, name, headers, (ZSTD, GZIP), {})
+
+
+def _tag(file: File, encoding: bytes) -> bytes:
+    """The entity tag of the file as it is sent in that encoding: strong ones differ wherever the bytes do."""
+    return b'"%s"' % file.name if encoding == IDENTITY else b'"%s-%s"' % (file.name, encoding)
+
+
+def _held(file: File, encodings: list[bytes], known: bytes) -> bytes | None:
+    """Of the forms that the client takes, the one that it has by its ``If-None-Match`` (RFC 9110 §13.1.2)."""
+    tags = [_tag(file, encoding) for encoding in (*encodings, IDENTITY)]
+    if known.strip() == b"*":
+        return tags[0]
+    listed = {each.strip().removeprefix(b"W/") for each in known.split(b",")}
+    return next((tag for tag in tags if tag in listed), None)
 
 
 def _encoded(file: File, encoding: bytes) -> bytes:

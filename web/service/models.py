@@ -70,14 +70,15 @@ class StatementModel(BaseModel):
 
     at: str = Field(description="When it is declared, UTC in whole seconds.", examples=[TIME])
     body: dict[str, Any] = Field(
-        description="What is declared, as FORMAT says for its kind.", examples=[{"giver": ACCOUNT, "minutes": 30}]
+        description="What is declared, as FORMAT says for its kind; time in whole minutes, money in whole fen.",
+        examples=[{"giver": ACCOUNT, "minutes": 30}],
     )
     by: str = Field(description="Key id of the author.", examples=["0123456789abcdef"])
     kind: str = Field(description="Kind of the entry.", examples=["donate"])
     seq: int = Field(
         description="Greater than in any earlier entry of the author.", examples=[1763717400000], ge=0, le=INTEGER_MAX
     )
-    v: int = Field(description="Version of the format: 1.", examples=[1])
+    v: int = Field(description="Version of the format, always 1.", examples=[1])
     beside: list[str] = Field(
         default=[],
         alias="with",
@@ -87,14 +88,28 @@ class StatementModel(BaseModel):
     )
 
 
+STATEMENT = {
+    "at": TIME,
+    "body": {"giver": ACCOUNT, "minutes": 30},
+    "by": "0123456789abcdef",
+    "kind": "donate",
+    "seq": 1763717400000,
+    "v": 1,
+}
+
+
 class SheetModel(Model):
     """Statements of one author with everybody's signatures over their root (FORMAT §3)."""
 
     statements: list[StatementModel] = Field(
-        description="1 to 1,024 statements.", min_length=1, max_length=SHEET_MAX_STATEMENTS
+        description="What is declared, 1 to 1,024 statements; each canonical as FORMAT §3 says, or no signature fits.",
+        examples=[[STATEMENT]],
+        min_length=1,
+        max_length=SHEET_MAX_STATEMENTS,
     )
     sigs: list[SignatureModel] = Field(
-        description="The author's signature, then those beside, in the order of `with`.",
+        description="The author's signature, then those beside, in the order of `with`: 1 to 8.",
+        examples=[[{"key": "0123456789abcdef", "sig": "A" * 86 + "=="}]],
         min_length=1,
         max_length=ENTRY_MAX_SIGNATURES,
     )
@@ -322,15 +337,20 @@ class PublicListModel(Model):
 
 
 class HealthModel(Model):
-    """Whether the node is well."""
+    """Whether the node can do its work."""
 
-    ok: bool = Field(description="Whether nothing is wrong.", examples=[True])
+    ok: bool = Field(description="Whether nothing keeps this node from its own work.", examples=[True])
     origin: Origin
     size: Size
     sealed: str | None = Field(description="Time of the last seal, UTC.", examples=[TIME])
     troubles: list[str] = Field(
-        description="What is wrong, in words, for whoever is signed in; others see only how many.",
+        description="What keeps it from that, in words, for whoever is signed in; for others empty.",
         examples=[["the last seal is 30 hours old"]],
+    )
+    neighbours: list[str] = Field(
+        description="What is wrong with the ledgers below and the nodes around, in words, for whoever is signed in: no"
+        " fault of this node, and no reason for a 503.",
+        examples=[["ledgers below that have been silent for too long: 1"]],
     )
     unsealed: int | None = Field(default=None, description="Entries since the last seal.", examples=[3])
     waiting: int | None = Field(default=None, description="Statements that wait to be written.", examples=[0])

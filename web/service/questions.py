@@ -5,7 +5,6 @@ A ledger that is off line is answered for all the same, as of the newest checkpo
 """
 
 from collections.abc import Sequence
-from gettext import gettext as _
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -20,12 +19,14 @@ from store.summaries import LedgerRow, ServiceRow, read_services, read_services_
 from verify.summary import people_of
 from web.access.guard import Guard
 from web.access.who import READ, Who
+from web.i18n import translate as _
 from web.problem import Problem
 from web.service.accounts import CursorQuery, TierQuery
 from web.service.answers import PAGE_ROWS, LimitQuery, StatusQuery, json_answer, problems
 from web.service.asking import Asker
 from web.service.books import PeriodQuery, own_figures, own_suspicions, period_of
 from web.service.ledgers import Ledgers
+from web.service.models import ORIGIN
 from web.service.question_models import LedgersPage, SubtreeSupplyModel, SubtreeSuspicionsPage, TotalsModel
 from web.service.sheets import busy
 from web.service.subtree import OWN, TOTAL, Subtree, oldest_sealed, plain_checkpoint
@@ -36,7 +37,9 @@ Services = tuple[list[ServiceRow], dict[str, tuple[int, int]]]
 
 AllLedgersQuery = Annotated[
     str | None,
-    Query(description="Only this ledger; absent: all that may be seen.", max_length=ORIGIN_MAX_BYTES),
+    Query(
+        description="Only this ledger; absent: all that may be seen.", max_length=ORIGIN_MAX_BYTES, examples=[ORIGIN]
+    ),
 ]
 NameQuery = Annotated[
     str | None,

@@ -4,7 +4,6 @@ One process, one event loop, one writer thread. It stops at SIGTERM or SIGINT: t
 has begun, writes what waits, and ends with 0.
 """
 
-import asyncio
 import contextlib
 import resource
 import signal
@@ -13,20 +12,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from store.log import StoreError
+from web.service.connection import HEAD_SECONDS, Crowd, Patient
 
-HEAD_MAX_BYTES = 32_768
-HEAD_SECONDS = 15.0
-"""How long a connection may be idle, and a request's first line and headers may take to come."""
-WRITE_SECONDS = 60.0
-"""How long a client may take in nothing of what it is sent."""
 CONNECTIONS_MAX, CONNECTIONS_MIN = 1_024, 16
 FILES_KEPT = 128
 """So many open files are left to the node itself, however many connections there are."""
@@ -34,7 +29,6 @@ STOP_SECONDS = 30
 BACKLOG = 1_024
 SWITCH_SECONDS = 0.0005
 """How long the writer may compute while the event loop waits."""
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,71 +39,6 @@ class Listening:
     port: int
     certificate: Path | None = None
     key: Path | None = None
-
-
-class Patient(HttpToolsProtocol):
-    """uvicorn's protocol, which waits for nobody for ever and takes no endless headers."""
-
-    _timer: asyncio.TimerHandle | None = None
-    _stalled: asyncio.TimerHandle | None = None
-    _is_in_head = True
-    _head_bytes = 0
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._begin_head()
-        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
-            self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._timer, self._stalled):
-            if timer is not None:
-                timer.cancel()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self._is_in_head or self.transport.is_closing():
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_MAX_BYTES:
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._begin_head()
-
-    def on_headers_complete(self) -> None:
-        self._is_in_head = False
-        if self._timer is not None:
-            self._timer.cancel()
-        super().on_headers_complete()
-
-    def on_response_complete(self) -> None:
-        is_last = not self.pipeline
-        super().on_response_complete()
-        if is_last and not self.transport.is_closing():
-            self._begin_head()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stalled = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-        super().resume_writing()
-
-    def _begin_head(self) -> None:
-        self._is_in_head, self._head_bytes = True, 0
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
-
-    def _give_up(self) -> None:
-        if self._is_in_head and not self.transport.is_closing():
-            self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -145,12 +74,13 @@ class Server(uvicorn.Server):
 
 def configured(app: Any, listening: Listening) -> uvicorn.Config:
     """uvicorn's settings; StoreError where the certificate cannot be used."""
+    protocol: Any = partial(Patient, crowd=Crowd())
     config = uvicorn.Config(
         app,
         host=listening.host,
         port=listening.port,
         loop="uvloop",
-        http=Patient,
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -4,7 +4,6 @@ Statements that come in canonical form already, as a program sends them that has
 encoding and taken as they are; others are written canonically again by ``web.sheetfile``.
 """
 
-from gettext import gettext as _
 from typing import Annotated
 
 import msgspec
@@ -13,6 +12,7 @@ from fastapi import Request
 from chain.entry import Signature
 from chain.limits import ENTRY_MAX_BYTES, ENTRY_MAX_SIGNATURES, SHEET_MAX_STATEMENTS
 from chain.sheet import SignedSheet
+from web.i18n import translate as _
 from web.problem import Problem
 from web.sheetfile import SHEET_FILE_MAX_BYTES, SheetFileError, sheet_of
 

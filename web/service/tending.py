@@ -8,7 +8,7 @@ import asyncio
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -42,6 +42,13 @@ class Round:
     seconds: float
     failures: Sequence[str] = ()
     """What could not be done, each behind the name of its duty."""
+    failing_since: Time | None = None
+    """When the first of the rounds ended that failed without a good one between; None where this one is good."""
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it could not be done at all."""
+        return self.status not in (0, 1)
 
 
 class Tender:
@@ -77,7 +84,9 @@ class Tender:
             started = time.monotonic()
             status, failures = await self._round()
             ended = datetime.datetime.now(UTC).replace(microsecond=0)
-            self.last = Round(ended, status, time.monotonic() - started, failures)
+            done = Round(ended, status, time.monotonic() - started, failures)
+            before = None if self.last is None else self.last.failing_since
+            self.last = replace(done, failing_since=before or ended) if done.is_failed else done
             self._on_round(self.last)
             await asyncio.sleep(max(0.0, self._every_seconds - self.last.seconds))
 

@@ -10,7 +10,6 @@ them: a log's software reads the status and the body, not our problem documents.
 import asyncio
 import re
 from collections.abc import Mapping
-from gettext import gettext as _
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -20,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from chain.witness import ADD_CHECKPOINT_MAX_BYTES, SIZE_TYPE
 from store.log import StoreError
 from sync.witness import PLAIN_TYPE, Witness
+from web.i18n import translate as _
 
 BODY_SECONDS = 20.0
 """How long a client may take to send a request."""

@@ -15,6 +15,7 @@ from web.access.guard import Guard
 from web.access.making import make_token
 from web.access.passwords import Passwords
 from web.access.routes import access_router
+from web.access.signing import SignIn
 from web.access.who import ROLES, Who
 from web.problem import PROBLEM_TYPE, Problem, format_problem
 
@@ -57,9 +58,11 @@ class Door(httpx.BaseTransport):
 class Service:
     """A node's door, at the village."""
 
-    def __init__(self, access: Access, *, is_secure: bool = False) -> None:
+    def __init__(self, access: Access, *, is_secure: bool = False, behind_proxy: bool = False) -> None:
         self.access, self.clock = access, Clock()
-        self.guard = Guard(access, is_secure=is_secure, parent_of=PARENTS.get, clock=self.clock)
+        self.guard = Guard(
+            access, is_secure=is_secure, behind_proxy=behind_proxy, parent_of=PARENTS.get, clock=self.clock
+        )
         self.app = _app(access, self.guard)
         self.base = f"{'https' if is_secure else 'http'}://node.example"
 
@@ -105,7 +108,7 @@ def opened(folder: Path, *, is_secure: bool = False) -> Iterator[Service]:
 
 def _app(access: Access, guard: Guard) -> FastAPI:
     app = FastAPI()
-    app.include_router(access_router(access, guard, passwords=FAST))
+    app.include_router(access_router(access, guard, SignIn(access, guard, FAST)))
 
     @app.get("/ledger/{ledger:path}")
     async def ledger(ledger: str, who: Annotated[Who, Depends(guard.needs("read"))]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from store.access import Access, Look
+from tests.web import tiers
 from tests.web.access.service import FAST, PASSWORD
 from tests.web.conftest import _english as _english
 from tests.web.conftest import desk as desk
@@ -43,7 +44,7 @@ def test_there_is_no_user_until_one_is_added(desk: Desk) -> None:
 def test_users_are_added_with_what_their_role_sees(desk: Desk, access: Access) -> None:
     desk.populate()
     add(desk, "Wang", "--role", "clerk")
-    add(desk, "town", "--role", "supervisor", "--ledger", "town.example/huzhu")
+    add(desk, "town", "--role", "supervisor", "--ledger", ORIGIN)
     add(desk, "below", "--role", "supervisor")
     add(desk, "court", "--role", "auditor")
     add(desk, "anne", "--role", "person", "--account", ANNE)
@@ -54,13 +55,30 @@ def test_users_are_added_with_what_their_role_sees(desk: Desk, access: Access) -
         "below": ("supervisor", ORIGIN, ""),
         "court": ("auditor", "", ""),
         "machine": ("auditor", "", ""),
-        "town": ("supervisor", "town.example/huzhu", ""),
+        "town": ("supervisor", ORIGIN, ""),
         "wang": ("clerk", ORIGIN, ""),
     }
     user = access.user("wang")
     assert user is not None
     assert FAST.is_right(user.password, PASSWORD)
     assert "tokens only" in desk("user", "list").stdout
+
+
+def test_a_supervisor_oversees_a_ledger_that_this_node_has(desk: Desk) -> None:
+    tiers.township(desk)
+    tiers.admit_sample(desk)
+    add(desk, "chen", "--role", "supervisor", "--ledger", tiers.VILLAGE)
+    assert [each["ledger"] for each in desk.json("user", "list")] == [tiers.VILLAGE]
+    mistyped = add(desk, "li", "--role", "supervisor", "--ledger", "xizhang.example/huzhu", status=2)
+    assert "called xizhang.example/huzhu: see" in mistyped and f"is it {tiers.VILLAGE}" in mistyped
+    assert "is it" not in add(desk, "li", "--role", "supervisor", "--ledger", "q.q/q", status=2)
+
+
+def test_roles_are_said_in_the_language_that_is_asked_for(desk: Desk) -> None:
+    said = add(desk, "wang", "--role", "clerk", "--lang", "zh")
+    assert "录入员" in said and "clerk" in said
+    assert "录入员" in desk("user", "list", "--lang", "zh").stdout
+    assert "(clerk)" not in desk("user", "list").stdout
 
 
 @pytest.mark.parametrize(

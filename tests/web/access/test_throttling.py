@@ -5,9 +5,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from fastapi import Request
 
 from store.access import Access
-from tests.web.access.service import FAST, NOW, PASSWORD, Service
+from tests.web.access.service import FAST, NOW, PASSWORD, SESSION, Service
 from web.access.limits import LIMITS
 from web.access.login import Login, SignedIn, Tried, network_of
 from web.access.queue import KNOWN_PLACES, PLACES, PLACES_OF_ONE, HashQueue
@@ -175,3 +176,39 @@ def test_places_in_the_queue() -> None:
 )
 def test_networks(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "behind_proxy", "address"),
+    [
+        ("127.0.0.1", ["192.0.2.9, 198.51.100.7"], True, "198.51.100.7"),
+        ("::1", ["192.0.2.9", "2001:db8::1"], True, "2001:db8::1"),
+        ("::ffff:127.0.0.1", [THERE], True, THERE),
+        ("127.0.0.1", [THERE], False, "127.0.0.1"),
+        (HERE, [THERE], True, HERE),
+        ("127.0.0.1", [], True, "127.0.0.1"),
+        ("127.0.0.1", ["192.0.2.9, unknown"], True, "127.0.0.1"),
+        ("127.0.0.1", [""], True, "127.0.0.1"),
+    ],
+)
+def test_whom_a_proxy_on_this_machine_names_last_is_who_asks(
+    service: Service, peer: str, forwarded: list[str], behind_proxy: bool, address: str
+) -> None:
+    headers = [(b"x-forwarded-for", each.encode()) for each in forwarded]
+    scope = {"type": "http", "method": "GET", "path": "/", "client": (peer, 1), "headers": headers}
+    guard = Service(service.access, behind_proxy=behind_proxy).guard
+    assert guard.address(Request(scope)) == address
+
+
+def test_behind_a_proxy_each_address_is_throttled_alone(service: Service) -> None:
+    proxied = Service(service.access, is_secure=True, behind_proxy=True)
+    with proxied.client() as client:
+
+        def attempt_from(address: str, name: str) -> int:
+            body = {"name": name, "password": WRONG}
+            status: int = client.post(SESSION, json=body, headers={"X-Forwarded-For": f"{HERE}, {address}"}).status_code
+            return status
+
+        statuses = [attempt_from(THERE, f"user{number}") for number in range(LIMITS.address_free_tries + 1)]
+        assert statuses == [401] * LIMITS.address_free_tries + [429]
+        assert attempt_from("203.0.113.5", "user0") == 401

@@ -18,7 +18,7 @@ from tests.store.village import donation
 from tests.web.service.running import Running
 from web.problem import Problem
 from web.service.asking import Asker
-from web.service.health import find_troubles
+from web.service.health import find_neighbours, find_troubles
 from web.service.journal import Journal
 from web.service.sealing import seal_rule
 from web.service.tending import Round, Tender, has_neighbours
@@ -153,6 +153,71 @@ def test_health_says_what_is_wrong_in_words(service: Running) -> None:
     assert ["clock" in one for one in find_troubles(watched)] == [True]
     writer.standing = Standing(9, 2, 0, ago(hours=1))
     assert list(find_troubles(watched)) == []
+
+
+class Mirrored:
+    """A mirror of which every count is the same."""
+
+    def value(self, _sql: str, *_values: object) -> int:
+        return 2
+
+
+def watched_of(service: Running, last: Round, mirror: object = None) -> Any:
+    """A node that is well, but for its neighbours."""
+    return SimpleNamespace(
+        settings=replace(service.parts.settings, serve=ServeSettings(tend_every_minutes=5)),
+        home=service.parts.home,
+        ledgers=SimpleNamespace(mirror=lambda: mirror),
+        writer=SimpleNamespace(standing=Standing(9, 2, 0, ago(hours=1))),
+        tender=SimpleNamespace(last=last),
+        clock=lambda: NOON,
+    )
+
+
+def test_what_is_wrong_below_is_no_fault_of_the_node(service: Running) -> None:
+    watched = watched_of(service, Round(ago(minutes=1), 1, 1.0, ("pull: it is off line",)), Mirrored())
+    assert list(find_troubles(watched)) == []
+    said = " | ".join(find_neighbours(watched))
+    for words in ("pull: it is off line", "silent for too long: 2", "looked at: 2", "older state: 2"):
+        assert words in said
+
+
+def test_rounds_that_fail_are_a_fault_once_they_fail_for_long(service: Running) -> None:
+    just, long = (Round(NOON, 2, 1.0, failing_since=ago(minutes=minutes)) for minutes in (10, 30))
+    assert list(find_troubles(watched_of(service, just))) == []
+    assert ["huzhu tend" in each for each in find_troubles(watched_of(service, long))] == [True]
+
+
+def test_it_is_noted_since_when_rounds_fail() -> None:
+    async def rounds(*statuses: int) -> list[Round]:
+        found: list[Round] = []
+        tender = Tender([], {}, 0, found.append)
+        ends = iter(statuses)
+
+        async def end() -> tuple[int, list[str]]:
+            status = next(ends, None)
+            if status is None:
+                raise EOFError
+            return status, []
+
+        tender._round = end  # type: ignore[method-assign]
+        with pytest.raises(EOFError):
+            await tender._run()
+        return found
+
+    first, again, well, anew = asyncio.run(rounds(2, -1, 1, 2))
+    assert first.failing_since == again.failing_since == first.ended
+    assert well.failing_since is None and anew.failing_since == anew.ended
+
+
+def test_a_silent_village_leaves_the_county_well(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.parts.ledgers, "mirror", Mirrored)
+    for role, told in ((None, 0), ("member", 3)):
+        answer = service.get("/api/v1/health", role)
+        assert (answer.status_code, answer.json()["ok"]) == (200, True)
+        assert (answer.json()["troubles"], len(answer.json()["neighbours"])) == ([], told)
+    figures = service.get("/api/v1/metrics").text
+    assert "huzhu_silent_ledgers 2.0" in figures and "huzhu_held_ledgers 2.0" in figures
 
 
 def test_strangers_hear_only_whether_it_is_well(service: Running) -> None:

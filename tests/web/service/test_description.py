@@ -43,13 +43,19 @@ def test_every_field_has_a_description_and_an_example(document: dict[str, Any]) 
         for field, told in shape.get("properties", {}).items():
             if not told.get("description"):
                 lacking.append(f"{name}.{field}: description")
-            is_nested = "$ref" in told or "$ref" in told.get("items", {})
-            if not is_nested and not (told.get("examples") or "default" in told or "enum" in told or "const" in told):
+            is_shown = told.get("examples") or {"$ref", "default", "enum", "const"} & told.keys()
+            if not is_shown:
                 lacking.append(f"{name}.{field}: example")
     for name, operation in operations(document):
         told_of = operation.get("parameters", [])
         lacking += [f"{name} {each['name']}: description" for each in told_of if not each.get("description")]
+        lacking += [f"{name} {each['name']}: example" for each in told_of if not has_example(each)]
     assert lacking == []
+
+
+def has_example(parameter: dict[str, Any]) -> bool:
+    """Whether somebody who reads of a parameter of a path or query sees a value of it."""
+    return "enum" in parameter["schema"] or bool(parameter.get("examples") or parameter["schema"].get("examples"))
 
 
 def test_every_operation_tells_of_its_errors(document: dict[str, Any]) -> None:

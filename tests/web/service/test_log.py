@@ -121,6 +121,29 @@ def test_heads_and_conditions(whole: Running) -> None:
     assert refused.status_code == 405 and refused.headers["allow"] == "GET, HEAD"
 
 
+def test_each_encoding_has_its_own_tag(whole: Running) -> None:
+    path = "tile/entries/001"
+    found = {
+        encoding: fetch(whole, path, **{"accept-encoding": encoding}) for encoding in ("identity", "gzip", "zstd")
+    }
+    tags = {encoding: answer.headers["etag"] for encoding, answer in found.items()}
+    assert len(set(tags.values())) == 3
+    assert all(answer.headers["vary"] == "accept-encoding" for answer in found.values())
+    for takes, has, status, held in (
+        ("gzip", "gzip", 304, "gzip"),
+        ("zstd", "gzip", 200, "zstd"),
+        ("gzip, zstd", "gzip", 304, "gzip"),
+        ("identity", "gzip", 200, "identity"),
+        ("gzip", "identity", 304, "identity"),
+    ):
+        listed = f'"other", W/{tags[has]}'
+        answer = fetch(whole, path, **{"accept-encoding": takes, "if-none-match": listed})
+        assert (answer.status_code, answer.headers["etag"]) == (status, tags[held]), (takes, has)
+        assert answer.headers["vary"] == "accept-encoding"
+    everything = fetch(whole, path, **{"accept-encoding": "gzip", "if-none-match": "*"})
+    assert (everything.status_code, everything.headers["etag"]) == (304, tags["gzip"])
+
+
 def test_a_checkpoint_is_new_after_a_seal(service: Running) -> None:
     before = fetch(service, "checkpoint")
     service.seal()

@@ -1,26 +1,26 @@
 """What a service does when something of it is gone, damaged or too much."""
 
 import asyncio
-import contextlib
+import io
+import json
 import resource
-import socket
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 
 from store.home import Home
 from store.log import StoreError
 from tests.store.village import ORIGIN, PROVIDER, new_home
-from tests.web.service.running import SECONDS, Running, running
+from tests.web.service.running import Running
 from web.service import run
 from web.service.answers import storage_problem
-from web.service.journal import Journal
+from web.service.journal import KINDS_MAX, LINES_A_MINUTE, LINES_AT_ONCE, Journal
 from web.service.ledgers import Ledgers
 from web.service.log import LogFiles
+from web.service.publiclist import LOOK_SECONDS, PublicList
 from web.service.writer import BusyError
 
 
@@ -38,6 +38,35 @@ class Broken:
 def test_a_journal_that_cannot_be_written_raises_nothing(error: Exception) -> None:
     stream: Any = Broken(error)
     Journal(stream).bug(KeyError("x"), "here")
+
+
+def test_strangers_do_not_fill_the_journal() -> None:
+    stream, now = io.StringIO(), [1_000.0]
+    journal = Journal(stream, lambda: now[0])
+
+    def written() -> list[tuple[str, int | None]]:
+        lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+        stream.seek(0)
+        stream.truncate()
+        return [(line["event"], line.get("lines")) for line in lines]
+
+    for _request in range(1_000):
+        journal.event("server", text="Invalid HTTP request received.")
+    assert written() == [("server", None)] * LINES_AT_ONCE
+    journal.event("server", text="another")
+    journal.event("tended")
+    left_out = ("left-out", 1_000 - LINES_AT_ONCE)
+    assert written() == [left_out, ("server", None), ("tended", None)]
+    for _second in range(600):
+        now[0] += 1
+        for _request in range(10):
+            journal.event("server", text="Invalid HTTP request received.")
+    told = written()
+    assert told.count(("server", None)) == 10 * LINES_A_MINUTE
+    assert len(told) - 10 * LINES_A_MINUTE <= 10
+    for number in range(10_000):
+        journal.event(f"kind {number}")
+    assert len(written()) <= KINDS_MAX + LINES_AT_ONCE + 1
 
 
 def test_a_damaged_mirror_fails_the_mirrored_ledgers_alone(tmp_path: Path) -> None:
@@ -94,9 +123,46 @@ def test_who_asks_too_much_is_told_when_to_come_again(service: Running, monkeypa
         raise BusyError
 
     monkeypatch.setattr(service.parts.writer, "ask", busy)
-    for path in ("/api/v1/public-list", "/api/v1/funds", f"/api/v1/accounts/{PROVIDER}/receipt"):
+    for path in ("/api/v1/funds", f"/api/v1/accounts/{PROVIDER}/receipt"):
         answer = service.get(path)
         assert answer.status_code == 503 and answer.headers["retry-after"], path
+
+
+def test_a_flood_for_the_public_list_holds_nobody_up() -> None:
+    held = SimpleNamespace(entries=5, now=100.0, asked=0, is_busy=False)
+
+    async def ask(_question: Any) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        if held.is_busy:
+            raise BusyError
+        held.asked += 1
+        return {"size": held.entries, "listed": []}
+
+    ledgers: Any = SimpleNamespace(own=SimpleNamespace(entry_count=lambda: held.entries))
+    writer: Any = SimpleNamespace(ask=ask)
+
+    async def flood(public: PublicList, size: int, asked: int) -> None:
+        found = await asyncio.gather(*(public.get() for _ in range(100)))
+        assert {each["size"] for each in found} == {size} and held.asked == asked
+
+    async def ask_much() -> None:
+        public = PublicList(ledgers, writer, lambda: held.now)
+        held.is_busy = True
+        with pytest.raises(BusyError):
+            await public.get()
+        held.is_busy = False
+        await flood(public, 5, 1)
+        held.now += LOOK_SECONDS
+        await flood(public, 5, 1)
+        held.entries = 6
+        await flood(public, 6, 2)
+        held.entries = 7
+        await flood(public, 6, 2)
+        held.now += LOOK_SECONDS
+        held.is_busy = True
+        await flood(public, 6, 2)
+
+    asyncio.run(ask_much())
 
 
 def test_a_failing_disk_claims_nothing_of_what_was_sent() -> None:
@@ -117,13 +183,3 @@ def test_as_many_connections_as_there_may_be_files(
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (soft, hard))
     monkeypatch.setattr(resource, "setrlimit", set_limit)
     assert run.connections_max() == connections
-
-
-def test_a_connection_too_many_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "connections_max", lambda: 2)
-    with running(new_home(tmp_path / "home"), {}) as held:
-        url = httpx.URL(held.url)
-        where = url.host, url.port or 0
-        with contextlib.ExitStack() as held_open, contextlib.suppress(ConnectionError):
-            *_two, third = (held_open.enter_context(socket.create_connection(where, SECONDS)) for _ in range(3))
-            assert third.recv(10) == b""

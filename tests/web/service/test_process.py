@@ -72,6 +72,23 @@ def test_it_stops_when_told_to_and_loses_nothing(tmp_path: Path) -> None:
         assert_whole(node)
 
 
+def test_behind_a_proxy_that_has_tls(tmp_path: Path) -> None:
+    home, tokens = fresh_home(tmp_path / "home")
+    password = "five yellow persimmons"
+    words = ("user", "add", "wang", "--role", "clerk", "--home", home, "--password-file", "-", "--lang", "en")
+    run(*words, stdin=f"{password}\n")
+    with (home / "node.toml").open("a") as settings:
+        settings.write("[serve]\nbehind_tls = true\ntend_every_minutes = 0\n")
+    with process(home) as (_held, url), httpx.Client(base_url=url, timeout=SECONDS) as client:
+        for path in ("/api/v1/health", "/log/origins", "/nothing"):
+            assert "max-age" in client.get(path).headers["strict-transport-security"], path
+        signed = client.post("/api/v1/session", json={"name": "wang", "password": password})
+        cookies = signed.headers.get_list("set-cookie")
+    assert signed.status_code == 200 and len(cookies) == 2
+    assert all(each.startswith("__Host-huzhu") and "secure" in each.lower() for each in cookies)
+    assert tokens
+
+
 def sheet_of(home: Path, count: int) -> SignedSheet:
     with Node.open(home, writes=False) as node:
         return presigned(node, [donation(1)] * count, at=now())
@@ -157,7 +174,7 @@ def test_endless_headers_and_slow_ones_are_ended(
                 for _ in range(100):
                     endless.sendall(b"x-long: " + b"x" * 1_000 + b"\r\n")
                 assert endless.recv(100).startswith(b"HTTP/1.1 431 ")
-        monkeypatch.setattr("web.service.run.HEAD_SECONDS", 0.2)
+        monkeypatch.setattr("web.service.connection.HEAD_SECONDS", 0.2)
         monkeypatch.setattr("web.service.door.BODY_SECONDS", 0.2)
         for begun in (b"", b"GET / HT", b"\r\n\r\n"):
             with socket.create_connection(address(service.url), SECONDS) as slow:

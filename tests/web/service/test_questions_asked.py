@@ -145,6 +145,7 @@ def test_ledgers_and_supply(ask: Asking) -> None:
     assert len(ask.json("ledgers")) == 6
     shown = ask("supply-demand", "--period", "2026")
     assert "services: 7, 285 min" in shown and "100.0 %" in shown
+    assert "This is the node's word" in shown and "--trust" not in shown
     assert ask.json("supply-demand", *village(ask.county, "v2"))["services"] == {"number": 3, "minutes": 105}
 
 
