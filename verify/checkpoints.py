@@ -300,6 +300,8 @@ class CheckpointCheck:
 
     def _verify_batch(self) -> None:
         batch, self._batch = self._batch, []
+        if not batch:
+            return
         lines = [line for opened in batch for line in opened.lines]
         if self._executor is None:
             self._judge_batch(batch, verify_lines(lines))

@@ -30,7 +30,6 @@ from web.command import (
     pass_session,
     progress_bar,
 )
-from web.export import in_folder
 from web.i18n import marked
 from web.problems import DeskError
 from web.wording import worded
@@ -96,6 +95,7 @@ def verify(
     """
     from verify.across import lay_side_by_side
     from verify.report import is_sound, report_lines, report_object
+    from web.export import in_folder
     from web.findings import explain, pin_lines
     from web.targets import places_of
     from web.text import named_kind
@@ -275,16 +275,20 @@ def suspicions(session: "Session", target: str | None, account: str | None, jobs
 def check_receipt(session: "Session", file: Path, trust: Path) -> int:
     """Check the receipt of an entry or a balance, off line.
 
-    Exit status: 0 proven, 1 not, 2 it is no receipt.
+    FILE is the receipt, or a text with what was read from the QR codes of a printed one, in any order. Exit status: 0
+    proven, 1 not, 2 it is no receipt.
     """
     from verify import receipts
     from verify.rootproof import ROOT_PROOF_FIRST_BYTES, ROOT_PROOF_MAX_BYTES
+    from web.papercodes import is_codes, parse_codes
     from web.rootproofs import show_root_proof
     from web.telling import proven_lines
 
     policy, raw = read_policy(trust), _read(file, ROOT_PROOF_MAX_BYTES)
     if raw.startswith(ROOT_PROOF_FIRST_BYTES):
         return show_root_proof(session, raw, policy)
+    if not raw.startswith(receipts.FIRST_BYTES) and is_codes(raw):
+        raw = parse_codes(raw.decode(errors="replace"))
     if not raw.startswith(receipts.FIRST_BYTES):
         raise DeskError(_no_receipt(file, raw))
     try:
