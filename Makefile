@@ -11,6 +11,7 @@ SOAK_SEED ?=
 PY := .venv/bin/python
 STAMP := .venv/stamp
 PEERS := .venv/peers
+AXE := .venv/node/node_modules/axe-core/axe.min.js
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/huzhu.po))
 
 .DEFAULT_GOAL := test
@@ -24,7 +25,7 @@ demo: venv
 	$(PY) scripts/demo_city.py
 
 # pytest comes last: its closing line is the run's.
-test: debian-packages check $(PEERS)
+test: debian-packages check $(PEERS) $(AXE)
 	$(PY) -m pytest $(PYTEST_ARGS) </dev/null
 
 # A whole city in network namespaces under everything that can happen; the seed that it prints repeats the schedule.
@@ -33,6 +34,7 @@ soak: venv
 	$(PY) -m tests.city.soak --minutes $(SOAK_MINUTES) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 
 bench: venv
+	scripts/debian-packages.sh chromium fonts-noto-cjk
 	$(PY) -m bench
 
 check: venv
@@ -60,7 +62,8 @@ venv: $(STAMP) $(CATALOGUES)
 
 # Where a tool is missing, a run under CI fails; elsewhere one sentence says so and the tests that need the tool speak for themselves.
 debian-packages:
-	scripts/debian-packages.sh hledger golang-go golang-golang-x-mod-dev chromium fonts-noto-cjk libpangoft2-1.0-0 libharfbuzz-subset0 || [ -z "$$CI" ]
+	scripts/debian-packages.sh hledger golang-go golang-golang-x-mod-dev chromium fonts-noto-cjk libpangoft2-1.0-0 libharfbuzz-subset0 && \
+	  { command -v npm >/dev/null || scripts/debian-packages.sh npm; } || [ -z "$$CI" ]
 
 $(PY):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -77,6 +80,13 @@ $(STAMP): requirements.lock pyproject.toml | $(PY)
 $(PEERS): requirements-peers.lock | $(STAMP)
 	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
 	  --python-version 3.12 --upgrade --target $@ -r $<
+	touch $@
+
+# What judges the pages' accessibility; no package's own scripts are run.
+$(AXE): tests/pages/package.json tests/pages/package-lock.json | $(STAMP)
+	mkdir -p .venv/node
+	cp $^ .venv/node/
+	cd .venv/node && npm ci --silent --ignore-scripts --no-audit --no-fund
 	touch $@
 
 %.mo: %.po $(STAMP)

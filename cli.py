@@ -6,7 +6,7 @@ one that is open. Everything heavy is imported by the command that needs it, so 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from gettext import gettext as _
 from pathlib import Path
@@ -60,6 +60,18 @@ def open_shared(folder: Path, passphrase: bytes | None) -> Any:
     return SharedNode(folder, passphrase)
 
 
+def create_home(
+    folder: Path,
+    founding: Any,
+    passphrase: bytes | None,
+    furnish: Callable[[Any, Any], None] = lambda _home, _node: None,
+) -> None:
+    """A new ledger in a home of its own: ``node.Node.create``."""
+    from node import Node
+
+    Node.create(folder, founding, passphrase, furnish=furnish)
+
+
 def waits() -> Iterator[None]:
     """Seconds in which another process may end that writes the home."""
     from web.session import say
@@ -101,9 +113,11 @@ def waits() -> Iterator[None]:
         "org": "web.commands_tiers:org",
         "params": "web.commands_hours:params",
         "person": "web.commands_people:person",
+        "practice": "web.commands_recovery:practice",
         "public-list": "web.commands_cases:public_list",
         "receive": "web.commands_mirror:receive",
         "record": "web.commands_hours:record",
+        "recover": "web.commands_recovery:recover",
         "report": "web.commands_reports:report",
         "resolve": "web.commands_hours:resolve",
         "restore": "web.commands_restore:restore",
@@ -129,6 +143,7 @@ def main(context: click.Context) -> None:
     """Huzhu (互助): a time-bank ledger that anyone can check."""
     context.obj = open_node
     context.meta["huzhu.shared"] = open_shared
+    context.meta["huzhu.create"] = create_home
 
 
 @main.command(example="huzhu init --origin liuduhe.example/huzhu", takes=(json_options, *SEALS))

@@ -129,8 +129,18 @@ class Node:
         self._is_loaded = True
 
     @classmethod
-    def create(cls, folder: Path, founding: Founding, passphrase: bytes | None, clock: Clock = system_clock) -> None:
-        """Make a home with keys, genesis and the first seal; raises StoreError and leaves nothing where it cannot."""
+    def create(
+        cls,
+        folder: Path,
+        founding: Founding,
+        passphrase: bytes | None,
+        clock: Clock = system_clock,
+        furnish: "Callable[[Home, Node], None]" = lambda _home, _node: None,
+    ) -> None:
+        """Make a home with keys, genesis and the first seal; raises StoreError and leaves nothing where it cannot.
+
+        ``furnish`` adds what else is to be there from the first moment on.
+        """
         mldsa = MldsaSigningKey(os.urandom(MLDSA_SEED_BYTES))
         keys = NodeKeys(SigningKey(os.urandom(SEED_BYTES)), mldsa)
         with new_home(folder, founding.origin) as home:
@@ -142,7 +152,10 @@ class Node:
                     home.add_key(role, owner, passphrase)
             store = SqliteStore(home.ledger, founding.origin)
             try:
-                cls(store, keys, clock).found(founding)
+                node = cls(store, keys, clock)
+                node._open_people = lambda: People(home.people, home.people_secret(passphrase))
+                node.found(founding)
+                furnish(home, node)
             finally:
                 store.close()
 
@@ -382,7 +395,7 @@ class Node:
         for body in bodies:
             kind = KIND_OF[type(body)]
             statement = Statement(at=moment, body=body, by=author, kind=kind, seq=seq, beside=ids)
-            verdict = self._judge_unsigned(_normalised(format_statement(statement)), None, (author, *ids))
+            verdict = self._judge_unsigned(_normalised(format_statement(statement)), None, (author, *ids), True)
             refusals.append(None if verdict is None else Refused(*verdict))
         return refusals
 
@@ -519,10 +532,12 @@ class Node:
 
     # How it is done
 
-    def _judge_unsigned(self, statement: bytes, place: SheetPlace | None, keys: tuple[str, ...]) -> Verdict | None:
+    def _judge_unsigned(
+        self, statement: bytes, place: SheetPlace | None, keys: tuple[str, ...], is_question: bool = False
+    ) -> Verdict | None:
         """Judge a statement that those keys are about to sign, on a sheet whose places are no longer than that one."""
         raw = join_entry(statement, place, tuple(Signature(key, bytes(SIGNATURE_BYTES)) for key in keys))
-        return self._fold.judge(raw, None, self._clock())
+        return self._fold.judge(raw, None, self._clock(), is_question=is_question)
 
     def _append(self, entries: Sequence[bytes]) -> list[Accepted]:
         """Hand entries that the state has taken to the store."""

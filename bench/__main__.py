@@ -22,6 +22,7 @@ from unittest.mock import patch
 import nacl.bindings
 
 from bench.figure import CORES, HUZHU, Figure, measured, median_milliseconds
+from bench.pages import pages
 from bench.report import VILLAGE_SERVICES, county_report, village_report
 from bench.service import service
 from bench.village import ORIGIN, Clock, build, founding, services, settle, village, write_day_sheets
@@ -221,6 +222,7 @@ def main() -> None:
             large_home(folder, options.entries),
             village_report(folder, VILLAGE_SERVICES * options.entries // 1_000_000),
             service(folder, options.entries // 10),
+            pages(folder, options.entries),
         ]
         if options.large:
             parts += [large_home(folder / "4", 4 * options.entries), county_report(folder, is_full=False)]

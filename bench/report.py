@@ -10,7 +10,7 @@ import argparse
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from bench.figure import CORES, Figure, measured
 from bench.village import PARAMETERS, Clock, Village, founding, services, settle, village
 from chain.keys import SigningKey
 from node import Founding, Node, NodeKeys, Refused
-from store.log import MemoryStore
+from store.log import LogStore, MemoryStore
 from store.sqlite import SqliteStore
 
 YEAR, DAYS = "2001", 365
@@ -29,13 +29,13 @@ FEW, MORE = 20, 60
 
 NODE_KEYS = NodeKeys(SigningKey(b"n" * 32))
 
-def write_year(node: Node, people: Village, clock: Clock, count: int) -> None:
-    """A year of ``count`` services: a sheet and a block a day."""
+def write_days(node: Node, people: Village, clock: Clock, count: int, days: int = DAYS) -> None:
+    """A year, or fewer days, of ``count`` services: a sheet and a block a day."""
     settle(node, people)
     source = services(people, clock)
-    for day in range(DAYS):
+    for day in range(days):
         clock.forward(24)
-        bodies = [next(source) for _ in range(count * (day + 1) // DAYS - count * day // DAYS)]
+        bodies = [next(source) for _ in range(count * (day + 1) // days - count * day // days)]
         results = node.write(people.clerk, people.members[:1], bodies, durable=False)
         refused = [result for result in results if isinstance(result, Refused)]
         if refused:
@@ -49,22 +49,29 @@ def make_home(home: Path, service_count: int) -> None:
     people, clock = village(VILLAGE_ACCOUNTS), Clock()
     Node.create(home, founding(people), None, clock)
     with Node.open(home, writes=True, clock=clock) as node:
-        write_year(node, people, clock, service_count)
+        write_days(node, people, clock, service_count)
 
 
 def make_county(path: Path, ledger_count: int) -> None:
     """An archive of so many villages, each with its year, under keys and signatures of its own ledger."""
-    people = village(COUNTY_ACCOUNTS)
-    with closing(SqliteStore(path.with_suffix(".node"), _origin(0))) as empty:
+    write_archive(path, (_year(number) for number in range(ledger_count)))
+
+
+def _year(number: int) -> MemoryStore:
+    people, clock, store = village(COUNTY_ACCOUNTS), Clock(), MemoryStore(f"village-{number}.example/bench")
+    node = Node(store, NODE_KEYS, clock)
+    node.found(Founding(store.origin, [people.clerk], people.members, 2, parameters=PARAMETERS))
+    write_days(node, people, clock, COUNTY_SERVICES)
+    return store
+
+
+def write_archive(path: Path, stores: Iterable[LogStore]) -> None:
+    """An archive of these ledgers, each made when its turn comes."""
+    with closing(SqliteStore(path.with_suffix(".node"), "empty.example/bench")) as empty:
         empty.copy_to(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as archive:
-        for number in range(ledger_count):
-            store = MemoryStore(_origin(number))
-            clock = Clock()
-            node = Node(store, NODE_KEYS, clock)
-            node.found(Founding(store.origin, [people.clerk], people.members, 2, parameters=PARAMETERS))
-            write_year(node, people, clock, COUNTY_SERVICES)
-            log = number + 1
+        archive.execute("DELETE FROM log")
+        for log, store in enumerate(stores, 1):
             archive.execute("BEGIN")
             archive.execute("INSERT OR IGNORE INTO log(id, origin) VALUES(?, ?)", (log, store.origin))
             entries = ((log, index, raw) for index, raw in enumerate(store.entries(0, store.size)))
@@ -72,10 +79,6 @@ def make_county(path: Path, ledger_count: int) -> None:
             notes = ((log, size, note) for size, note in store.checkpoints())
             archive.executemany("INSERT INTO checkpoint(log, size, note) VALUES(?, ?, ?)", notes)
             archive.execute("COMMIT")
-
-
-def _origin(number: int) -> str:
-    return f"village-{number}.example/bench"
 
 
 def report(*words: str) -> tuple[float, float]:

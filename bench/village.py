@@ -34,8 +34,8 @@ PARAMETERS = msgspec.structs.replace(DEFAULTS, posting_days=0)
 class Clock:
     """A clock that is set by hand."""
 
-    def __init__(self) -> None:
-        self.now = SINCE
+    def __init__(self, now: Time = SINCE) -> None:
+        self.now = now
 
     def __call__(self) -> Time:
         return self.now

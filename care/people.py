@@ -10,6 +10,10 @@
 leaves it pending, and the next to open the file looks into the log (from ``pending_since`` on) whether its hash is
 there. So no account stands on the log whose dossier is lost, and no dossier stays of which the log knows nothing.
 
+*What waits.* A dossier that one person wrote and another has yet to sign for (a draft) stands in ``waiting``: no log
+names it, and ``settle`` leaves it alone. ``bring`` makes it pending just before the entry that names it is committed;
+``forget`` destroys it where the draft is refused. An erasure waits as well, for the second member's will.
+
 *Erased means gone from the file*, not marked: rows are overwritten (``secure_delete``), the file is rebuilt from what
 is left (VACUUM, since pages that were once divided may hold copies), and the journal, which held the old pages, is
 overwritten and removed. ``cleaning.due`` is set in the transaction that deletes: where a crash comes before the rest is
@@ -19,6 +23,7 @@ done, the next opening does it. What a disk keeps in blocks that no file owns, a
 not opened. A link is followed first, as SQLite does: its journal lies beside the file itself.
 """
 
+import datetime
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -43,6 +48,9 @@ LOOKS_MAX = 10_000
 """As many of a person's looks are told, the newest."""
 NOTE_MAX_BYTES = 2_000
 CHUNK_BYTES = 1 << 20
+FOR_EVER = "9999"
+WAITING_TIME = datetime.timedelta(days=93)
+"""A draft that nobody decided in so long is none any more."""
 
 migrations = Migrations("huzhu-people")
 
@@ -65,6 +73,17 @@ def _dossiers(database: Database) -> None:
 @migrations(name="0002-owner")
 def _owner(database: Database) -> None:
     database.conn.execute("CREATE TABLE owner(mark BLOB NOT NULL)")
+
+
+@migrations(name="0003-waiting")
+def _waiting(database: Database) -> None:
+    """``wish``: that a dossier be erased, by the first of the two members whose will it has to be."""
+    run = database.conn.execute
+    run(
+        "CREATE TABLE waiting(account TEXT, version INTEGER, hash BLOB, wrapped BLOB, sealed BLOB, time TEXT,"
+        " PRIMARY KEY(account, version)) WITHOUT ROWID"
+    )
+    run("CREATE TABLE wish(account TEXT PRIMARY KEY, time TEXT, key TEXT) WITHOUT ROWID")
 
 
 class PeopleError(CareError):
@@ -91,6 +110,13 @@ class Erasure(NamedTuple):
     keys: str
 
 
+class Wish(NamedTuple):
+    """When somebody first wanted a dossier erased, and by which key."""
+
+    time: str
+    key: str
+
+
 def create_people(path: Path) -> None:
     """Make an empty database; raises PeopleError where a file stands there already."""
     try:
@@ -98,11 +124,11 @@ def create_people(path: Path) -> None:
     except OSError as error:
         raise PeopleError(_("{path} cannot be made: {error}").format(path=path, error=error.strerror)) from error
     path = path.resolve()
-    with _explained(path), closing(_connect(path)) as connection:
+    with explained(path), closing(connect(path)) as connection:
         migrations.apply(Database(connection))
         connection.execute(f"PRAGMA user_version={USER_VERSION}")
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    _scrub_journal(path)
+    scrub_journal(path)
 
 
 class People:
@@ -116,8 +142,8 @@ class People:
         self.has_cleaned = False
         """Whether it found traces of an earlier erasure, and cleaned them away."""
         self._vault = Vault(secret)
-        with _explained(path):
-            self._connection = _connect(path)
+        with explained(path):
+            self._connection = connect(path)
         try:
             self._open()
         except BaseException:
@@ -133,7 +159,7 @@ class People:
         if version != USER_VERSION:
             text = _("{path} is of version {version}; this program knows version {known}")
             raise PeopleError(text.format(path=self._path, version=version, known=USER_VERSION))
-        with _explained(self._path):
+        with explained(self._path):
             migrations.apply(Database(self._connection))
         self._check_owner()
         if self._row("SELECT max(due) FROM cleaning") != (0,):
@@ -154,13 +180,14 @@ class People:
     def close(self) -> None:
         """Let go of the file; no journal with old pages stays beside it."""
         self._connection.close()
-        _scrub_journal(self._path)
+        scrub_journal(self._path)
 
     # Dossiers
 
     def lock(self, account: str, dossier: Dossier) -> Locked:
         """The next version of a person's dossier, encrypted; nothing is written yet."""
-        (last,) = self._row("SELECT max(version) FROM dossier WHERE account=?", account)
+        both = "SELECT account, version FROM dossier UNION SELECT account, version FROM waiting"
+        (last,) = self._row(f"SELECT max(version) FROM ({both}) WHERE account=?", account)  # noqa: S608
         return self._vault.lock(account, 1 + (last or 0), dossier)
 
     def put(self, versions: Sequence[Locked], log_size: int) -> None:
@@ -211,6 +238,60 @@ class People:
         """Everybody's, in order of account."""
         return ((locked, self._unlock(locked)) for locked in self._locked("true"))
 
+    # What waits for a second person
+
+    def wait(self, locked: Locked, time: Time) -> None:
+        """Keep a version that a draft names, until it is brought or forgotten; those too old are destroyed."""
+        sql = "INSERT INTO waiting(account, version, hash, wrapped, sealed, time) VALUES(?, ?, ?, ?, ?, ?)"
+        with self._transaction():
+            self._run("DELETE FROM waiting WHERE time<?", format_time(time - WAITING_TIME))
+            self._run(sql, *locked, format_time(time))
+
+    def waiting(self) -> Iterator[tuple[Locked, Dossier]]:
+        """All that wait, in order of account, the newest of an account first."""
+        return ((locked, self._unlock(locked)) for locked in self._locked("true", table="waiting"))
+
+    def bring(self, account: str, hashed: bytes, log_size: int) -> bool:
+        """Make a version that waits pending, as ``put`` does; False where none of that hash waits.
+
+        Raises PeopleError where a newer one has taken its place already: the log would name the older one last.
+        """
+        waiting = self._locked("account=?", account, table="waiting")
+        found = next((each for each in waiting if each.hash == hashed), None)
+        if found is None:
+            return False
+        (newest,) = self._row("SELECT max(version) FROM dossier WHERE account=?", account)
+        if (newest or 0) > found.version:
+            text = _("the particulars of account {number} were changed meanwhile: refuse this draft, and begin anew")
+            raise PeopleError(text.format(number=account))
+        sql = "INSERT INTO dossier(account, version, hash, wrapped, sealed, since) VALUES(?, ?, ?, ?, ?, ?)"
+        with self._transaction():
+            self._run(sql, *found, log_size)
+            self._run("DELETE FROM waiting WHERE account=? AND version=?", account, found.version)
+        return True
+
+    def forget(self, account: str, hashed: bytes, before: Time | None = None) -> None:
+        """Destroy a version that waits, where there is one; one that came after ``before`` is left alone."""
+        sql = "DELETE FROM waiting WHERE account=? AND hash=? AND time<?"
+        with self._transaction():
+            count = self._run(sql, account, hashed, FOR_EVER if before is None else format_time(before)).rowcount
+            if count:
+                self._run("UPDATE cleaning SET due=1")
+        if count:
+            self._clean()
+
+    def wish(self, account: str) -> Wish | None:
+        """Who wants the dossier erased, where a second member has yet to say so."""
+        rows = self._rows("SELECT time, key FROM wish WHERE account=?", account)
+        return Wish(*map(str, rows[0])) if rows else None
+
+    def set_wish(self, account: str, wish: Wish | None) -> None:
+        """Note the first member's will; None: it is withdrawn."""
+        with self._transaction():
+            self._run("DELETE FROM wish WHERE account=?", account)
+            if wish is not None:
+                self._run("INSERT INTO wish(account, time, key) VALUES(?, ?, ?)", account, *wish)
+
     # Looks and erasures
 
     def note_looks(self, accounts: Sequence[str], time: Time, key: str, fields: str, purpose: str) -> None:
@@ -244,6 +325,8 @@ class People:
         """
         with self._transaction():
             count = self._run("DELETE FROM dossier WHERE account=?", account).rowcount
+            count += self._run("DELETE FROM waiting WHERE account=?", account).rowcount
+            self._run("DELETE FROM wish WHERE account=?", account)
             if count:
                 self._run("UPDATE look SET purpose=NULL WHERE account=?", account)
                 sql = "INSERT INTO erasure(account, time, keys) VALUES(?, ?, ?)"
@@ -264,10 +347,10 @@ class People:
 
     # How it is done
 
-    def _locked(self, condition: str, *values: object) -> Iterator[Locked]:
+    def _locked(self, condition: str, *values: object, table: str = "dossier") -> Iterator[Locked]:
         """Rows of dossiers, the newest version of an account first; nothing in them is read before it is measured."""
         sql = (
-            f"SELECT account, version, hash, wrapped, CASE WHEN length(sealed)<=? THEN sealed END FROM dossier"  # noqa: S608
+            f"SELECT account, version, hash, wrapped, CASE WHEN length(sealed)<=? THEN sealed END FROM {table}"  # noqa: S608
             f" WHERE {condition} ORDER BY account, version DESC"
         )
         for row in self._rows(sql, SEALED_MAX_BYTES, *values):
@@ -298,9 +381,9 @@ class People:
     def _clean(self) -> None:
         """Leave no trace of deleted rows in the file, nor beside it; or TracesError. May be done again."""
         try:
-            with _explained(self._path):
+            with explained(self._path):
                 self._run("VACUUM")
-            _scrub_journal(self._path)
+            scrub_journal(self._path)
             with self._transaction():
                 self._run("UPDATE cleaning SET due=0")
         except PeopleError as error:
@@ -312,7 +395,7 @@ class People:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _explained(self._path):
+        with explained(self._path):
             self._run("BEGIN IMMEDIATE")
             try:
                 yield
@@ -326,7 +409,7 @@ class People:
         return self._connection.execute(sql, values)
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
-        with _explained(self._path):
+        with explained(self._path):
             return self._run(sql, *values).fetchall()
 
     def _row(self, sql: str, *values: object) -> Any:
@@ -339,7 +422,7 @@ class People:
         return PeopleError(_("{path} is damaged; restore it from a backup").format(path=self._path))
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """PERSIST keeps the journal in one place, where it can be overwritten; VACUUM makes its copy in memory."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     for setting in (
@@ -354,7 +437,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _scrub_journal(path: Path) -> None:
+def scrub_journal(path: Path) -> None:
     """Overwrite what SQLite put beside the database to be able to undo, and remove it; nothing is under way."""
     journal = path.with_name(f"{path.name}-journal")
     try:
@@ -374,7 +457,7 @@ def _scrub_journal(path: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Errors of SQLite as one clear sentence."""
     try:
         yield

@@ -26,14 +26,15 @@ Read = Callable[[int], Entry[Any]]
 
 
 class Matter(NamedTuple):
-    """One matter. ``index`` and ``place`` say where it stands: the entry, and of an inspection which finding.
+    """One matter. ``entry_index`` and ``place`` say where it stands: of an inspection which finding, of an appeal which
+    case.
 
     ``code`` is a case's suspicion, a sanction's measure, a finding's code. ``outcome`` is a case's: empty while it is
     open, ``cleared``, ``upheld`` while nothing was imposed, ``imposed``. ``due`` is a date or empty.
     """
 
     kind: str
-    index: int
+    entry_index: int
     place: int
     account: str
     code: str

@@ -101,6 +101,12 @@ class Replay:
             self._advance(kind.number)
         return outcome
 
+    def foresee(self, entry: Statement[Any], signers: Signers) -> str | None:
+        """What ``admit`` would answer; nothing is made true."""
+        time, author, beside = signers
+        claim = Claim(self.state, entry, self.state.size, time, author, beside, self._read)
+        return self._outcome(claim, KINDS[entry.kind], signers)
+
     def _outcome(self, claim: Claim, kind: Kind, signers: Signers) -> str | None:
         """The first that is true. Whether these people may record services on paper is asked once a sheet."""
         if kind is not SERVICE or claim.entry.body.evidence.form != PAPER:

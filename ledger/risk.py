@@ -107,7 +107,7 @@ def forecast(state: State, day: Date, years: tuple[int, ...] = YEARS_AHEAD) -> d
 
 
 def waiting_bands(state: State) -> dict[int, int]:
-    """Outstanding minutes by the band of birth of owners who may not spend them yet; those without a band are left out."""
+    """Outstanding minutes of those who may not spend them yet, by the band of birth; of accounts that have one."""
     minutes: Counter[int] = Counter()
     for account in owners(state):
         if account.band is not None and not account.redeemable:

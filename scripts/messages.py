@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PO = LOCALE / "zh" / "LC_MESSAGES" / "huzhu.po"
 SOURCES = (
     *("cli.py", "node.py", "care/*.py", "store/*.py", "sync/*.py", "verify/*.py"),
-    *("web/*.py", "web/*/*.py", "web/templates/*.html", "web/templates/*/*.html"),
+    *("web/*.py", "web/*/*.py", "web/templates/*.html", "web/templates/*/*.html", "web/templates/*/*/*.html"),
 )
 KEYWORDS = {"_": None, "marked": None, "translate": None}
 WIDTH = 116

@@ -2,7 +2,7 @@
 
     drafts = Drafts(home.drafts)
     ids = drafts.put([Order("service", body, "C+M")], Signer("li", key_id, now))
-    drafts.expect({ids[0]: Place(17, leaf_hash)}, Signer("wang", other_key_id, now))   # before the ledger's commit
+    drafts.expect({ids[0]: Place(17, leaf_hash)}, {ids[0]: Signer("wang", other_key, now)})   # before its commit
     node.commit()
     drafts.settle(ids, now)                                                             # after it
 
@@ -12,7 +12,8 @@ ledger knows whether it is (``recover``). So nothing is recorded twice, and noth
 
 *Durability*: what a method wrote is on disk when it returns, all of it or nothing. *Concurrency*: any number of
 threads; each call has a connection of its own. Bodies are JSON as an entry has them; a remark is for people alone,
-stays off the ledger, and is forgotten with the decision. Times are seconds since 1970. Raises StoreError.
+stays off the ledger, and is forgotten with the decision, as is what is private. Times are
+seconds since 1970. Raises StoreError.
 """
 
 import sqlite3
@@ -38,13 +39,13 @@ DECIDED_MAX = 1_000
 
 TABLES = (
     "CREATE TABLE draft(id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, body BLOB NOT NULL,"
-    " demand TEXT NOT NULL, sheet TEXT NOT NULL, remark TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,"
-    " decided INTEGER NOT NULL, entry INTEGER, leaf BLOB)",
+    " demand TEXT NOT NULL, sheet TEXT NOT NULL, remark TEXT NOT NULL, private BLOB NOT NULL, state TEXT NOT NULL,"
+    " reason TEXT NOT NULL, decided INTEGER NOT NULL, entry INTEGER, leaf BLOB)",
     "CREATE INDEX draft_state ON draft(state, decided)",
     "CREATE TABLE signer(draft INTEGER NOT NULL, place INTEGER NOT NULL, user TEXT NOT NULL, key TEXT NOT NULL,"
     " at INTEGER NOT NULL, PRIMARY KEY(draft, place)) WITHOUT ROWID",
 )
-FIELDS = "id, kind, body, demand, sheet, remark, state, reason, decided, entry"
+FIELDS = "id, kind, body, demand, sheet, remark, private, state, reason, decided, entry"
 
 
 class Signer(NamedTuple):
@@ -56,13 +57,17 @@ class Signer(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What somebody proposes. ``demand`` says who must sign, ``sheet`` names what belongs together."""
+    """What somebody proposes. ``demand`` says who must sign, ``sheet`` names what belongs together.
+
+    ``private`` is what another file of the home gets together with the entry, such as a locked dossier.
+    """
 
     kind: str
     body: bytes
     demand: str
     sheet: str = ""
     remark: str = ""
+    private: bytes = b""
 
 
 class Draft(NamedTuple):
@@ -74,6 +79,7 @@ class Draft(NamedTuple):
     demand: str
     sheet: str
     remark: str
+    private: bytes
     state: str
     reason: str
     decided_seconds: int
@@ -101,7 +107,7 @@ class Drafts:
 
     def put(self, orders: Sequence[Order], signer: Signer) -> list[int]:
         """Keep drafts that ``signer`` proposes; answers their numbers. Old decided ones are forgotten."""
-        if any(len(order.body) > BODY_MAX_BYTES for order in orders):
+        if any(max(len(order.body), len(order.private)) > BODY_MAX_BYTES for order in orders):
             raise StoreError(_("a draft has at most {most} bytes").format(most=BODY_MAX_BYTES))
         with self._writing() as connection:
             run = connection.execute
@@ -137,16 +143,16 @@ class Drafts:
             for number in ids:
                 _sign(connection, number, signer)
 
-    def expect(self, places: Mapping[int, Place], signer: Signer | None = None) -> None:
-        """These are about to be on the ledger, with one signer more where one is named."""
+    def expect(self, places: Mapping[int, Place], signed: Mapping[int, Signer] | None = None) -> None:
+        """These are about to be on the ledger; whoever of ``signed`` signs last is written down too."""
         sql = "UPDATE draft SET state=?, entry=?, leaf=? WHERE id=? AND state=?"
         with self._writing() as connection:
             for number, place in places.items():
                 done = connection.execute(sql, (EXPECTED, place.entry, place.leaf_hash, number, WAITING)).rowcount
                 if done != 1:
                     raise StoreError(_("draft {number} was decided meanwhile").format(number=number))
-                if signer is not None:
-                    _sign(connection, number, signer)
+                if signed and number in signed:
+                    _sign(connection, number, signed[number])
 
     def settle(self, ids: Iterable[int], at_seconds: int) -> None:
         """Those expected are on the ledger."""
@@ -193,7 +199,7 @@ class Drafts:
                 if number in signers:
                     signers[number].append(Signer(*signer))
             connection.execute("COMMIT")
-        return [Draft(*row, tuple(signers[row[0]])) for row in rows]
+        return [Draft._make((*row, tuple(signers[row[0]]))) for row in rows]
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -226,9 +232,10 @@ def _fill(connection: sqlite3.Connection) -> None:
 
 def _insert(connection: sqlite3.Connection, order: Order, signer: Signer) -> int:
     sql = (
-        "INSERT INTO draft(kind, body, demand, sheet, remark, state, reason, decided) VALUES(?, ?, ?, ?, ?, ?, '', 0)"
+        "INSERT INTO draft(kind, body, demand, sheet, remark, private, state, reason, decided)"
+        " VALUES(?, ?, ?, ?, ?, ?, ?, '', 0)"
     )
-    values = (order.kind, order.body, order.demand, order.sheet, order.remark, WAITING)
+    values = (order.kind, order.body, order.demand, order.sheet, order.remark, order.private, WAITING)
     number = int(connection.execute(sql, values).lastrowid or 0)
     _sign(connection, number, signer)
     return number
@@ -245,7 +252,7 @@ def _sign(connection: sqlite3.Connection, number: int, signer: Signer) -> None:
 def _decide(
     connection: sqlite3.Connection, number: int, state: str, reason: str, at_seconds: int, before: str
 ) -> int:
-    sql = "UPDATE draft SET state=?, reason=?, decided=?, remark='' WHERE id=? AND state=?"
+    sql = "UPDATE draft SET state=?, reason=?, decided=?, remark='', private=x'' WHERE id=? AND state=?"
     return connection.execute(sql, (state, reason, at_seconds, number, before)).rowcount
 
 

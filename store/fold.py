@@ -72,8 +72,13 @@ class Fold:
 
     # What comes next
 
-    def judge(self, raw: bytes, signatures: Signatures | None, now: Time) -> Verdict | None:
-        """Judge an entry as the log's next, and make it true in the state; the steps of FORMAT §12, 3 to 5."""
+    def judge(
+        self, raw: bytes, signatures: Signatures | None, now: Time, *, is_question: bool = False
+    ) -> Verdict | None:
+        """Judge an entry as the log's next, and make it true in the state; the steps of FORMAT §12, 3 to 5.
+
+        Of a question nothing is made true.
+        """
         try:
             entry = CODEC.parse(raw)
         except EntryError as error:
@@ -93,10 +98,11 @@ class Fold:
                 return verdict
         if entry.seq <= author.last_seq:
             return "entry.seq", _("an entry of this author with the same or a higher `seq` is on the log")
-        outcome = self._replay.admit(statement, signers)
+        outcome = (self._replay.foresee if is_question else self._replay.admit)(statement, signers)
         if outcome is not None:
             return outcome, ""
-        self._judged.append(statement)
+        if not is_question:
+            self._judged.append(statement)
         return None
 
     def close_block(self, raw: bytes) -> None:

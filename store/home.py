@@ -15,12 +15,13 @@ A home is made under another name and moved into place, so that a crash leaves n
 """
 
 import fcntl
+import glob
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from gettext import gettext as _
 from pathlib import Path
@@ -31,6 +32,8 @@ from store.log import StoreError
 from store.settings import NodeSettings, parse_settings
 
 DIRECTORY_MODE = 0o700
+DRAFT_PREFIX = ".{name}.new-"
+"""Of the folder that a home is made in, beside where it is to stand."""
 FILE_MODE = 0o600
 SETTINGS_MAX_BYTES = 65_536
 KEY_FILE = re.compile(r"(clerk|member|authority|assessor|volunteer|recipient|guardian)-([0-9a-f]{16})\.pem")
@@ -196,23 +199,37 @@ def _is_locked(descriptor: int) -> bool:
     return True
 
 
+def is_vacant(folder: Path) -> bool:
+    """Whether a home can be made there: nothing stands there, or an empty folder."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def drop_drafts(folder: Path) -> None:
+    """Remove what was left where a home was being made and the process was killed: nobody holds its lock."""
+    for draft in folder.absolute().parent.glob(f"{DRAFT_PREFIX.format(name=glob.escape(folder.name))}????????"):
+        with suppress(StoreError), Home(draft).lock():
+            shutil.rmtree(draft, ignore_errors=True)
+
+
 @contextmanager
 def new_home(folder: Path, origin: str) -> Iterator[Home]:
     """A home to fill; it comes to stand at ``folder`` where the block ends well, and leaves nothing otherwise."""
     folder = folder.absolute()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if not is_vacant(folder):
         raise StoreError(_("{folder} exists already and is not empty: choose another --home").format(folder=folder))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Home(Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)))
+        drop_drafts(folder)
+        draft = Home(Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX.format(name=folder.name), dir=folder.parent)))
     except OSError as error:
         raise StoreError(_("{path} cannot be made: {error}").format(path=folder, error=error.strerror)) from error
     try:
         draft.keys.mkdir(DIRECTORY_MODE)
         draft.settings.write_text(f'# A node of the Huzhu time bank.\norigin = "{origin}"\n')
         draft.settings.chmod(FILE_MODE)
-        yield draft
-        draft.folder.replace(folder)
+        with draft.lock():
+            yield draft
+            draft.folder.replace(folder)
     except OSError as error:
         raise StoreError(_("{path} cannot be made: {error}").format(path=folder, error=error.strerror)) from error
     finally:

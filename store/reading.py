@@ -158,6 +158,11 @@ class KeptLedger:
             for size, note in self._reader.rows(sql, self.log, after_size, min(limit, ROWS_MAX))
         ]
 
+    def newest_checkpoints(self, limit: int) -> list[tuple[int, bytes]]:
+        """The newest ones, the newest first."""
+        sql = "SELECT size, note FROM checkpoint WHERE log=? ORDER BY size DESC LIMIT ?"
+        return [(size, self._bytes(note)) for size, note in self._reader.rows(sql, self.log, min(limit, ROWS_MAX))]
+
     def entry_count(self) -> int:
         """How many entries there are, of a node's own ledger those without a checkpoint included."""
         if self._reader.is_mirror:

@@ -1,8 +1,8 @@
 """Few rows about each mirrored ledger in ``mirror.db``, so that questions over hundreds of them read no accounts.
 
 ``total`` sums up the accounts by status and unit, ``service`` counts services by month, ``suspicion`` is what its audit
-finds unusual, ``summary`` how many there are who give and who need, ``active`` who gave in which month, ``matter`` what
-waits for people, ``band`` what is owed to people by their age. They are written with the entries that they follow
+finds unusual, ``summary`` how many there are who give and who need, ``active`` how many gave in which month, ``matter``
+what waits for people, ``band`` what is owed to people by their age. They are written with the entries that they follow
 from, in one transaction (``write_summary``), and read by ``LedgerReader`` (``read_…``), which sees all or nothing.
 
 Totals of a node's own file, which has no such rows, are added up from its accounts (``own_totals``).
@@ -31,7 +31,7 @@ TABLES = (
 )
 
 MATTER_TABLES = (
-    "CREATE TABLE active(log INTEGER, month TEXT, account TEXT, PRIMARY KEY(log, month, account)) WITHOUT ROWID",
+    "CREATE TABLE active(log INTEGER, month TEXT, accounts INTEGER NOT NULL, PRIMARY KEY(log, month)) WITHOUT ROWID",
     "CREATE TABLE matter(log INTEGER, kind TEXT, idx INTEGER, place INTEGER, account TEXT NOT NULL,"
     " code TEXT NOT NULL, since INTEGER NOT NULL, due TEXT NOT NULL, outcome TEXT NOT NULL,"
     " PRIMARY KEY(log, kind, idx, place)) WITHOUT ROWID",
@@ -139,8 +139,8 @@ class SuspicionRow(NamedTuple):
 
 def write_summary(run: Run, run_all: RunAll, log: int, summary: Summary) -> None:
     """Write it beside the accounts of the same log, which stand already, in the transaction that is open."""
-    added_to = ("service", "active") if summary.is_whole else ()
-    for table in ("total", "suspicion", "suspicion_count", "matter", "band", *added_to):
+    added_to = ("service",) if summary.is_whole else ()
+    for table in ("total", "suspicion", "suspicion_count", "matter", "band", "active", *added_to):
         run(f"DELETE FROM {table} WHERE log=?", log)  # noqa: S608 - one of seven names
     run(f"INSERT INTO total SELECT log, {_SUMS} GROUP BY kind, status, unit", log)
     run_all(
@@ -159,7 +159,7 @@ def write_summary(run: Run, run_all: RunAll, log: int, summary: Summary) -> None
     counts = summary.suspicion_counts.items()
     run_all("INSERT INTO suspicion_count VALUES(?, ?, ?)", ((log, code, number) for code, number in counts))
     run("INSERT OR REPLACE INTO summary VALUES(?, ?, ?)", log, summary.volunteers, summary.elders)
-    run_all("INSERT OR IGNORE INTO active VALUES(?, ?, ?)", ((log, *each) for each in summary.active))
+    run_all("INSERT INTO active VALUES(?, ?, ?)", ((log, *each) for each in summary.active.items()))
     run_all("INSERT INTO matter VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", ((log, *each) for each in summary.matters))
     run_all("INSERT INTO band VALUES(?, ?, ?, ?)", ((log, *each) for each in summary.bands))
 

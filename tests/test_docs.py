@@ -33,7 +33,20 @@ FORMAT, RULES = ROOT / "chain" / "FORMAT.md", ROOT / "ledger" / "RULES.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), FORMAT, RULES, *(ROOT / "docs").rglob("*.md")])
 PAIRS = [
     "README",
-    *(f"docs/{name}" for name in ("auditor", "carry-over", "committee", "operator", "report", "scale", "supervisor")),
+    *(
+        f"docs/{name}"
+        for name in (
+            "auditor",
+            "carry-over",
+            "committee",
+            "desk",
+            "operator",
+            "report",
+            "scale",
+            "supervisor",
+            "volunteer",
+        )
+    ),
 ]
 OWN_WORDS = {"--finding", "--ground", "--note", "--payee", "--reason", "--title"}
 """After these a page writes what people of its language would."""

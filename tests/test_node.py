@@ -142,6 +142,18 @@ def test_where_everything_is_refused_nothing_is_written() -> None:
     assert contents(node.store) == before
 
 
+def test_a_question_is_answered_as_the_rules_would_and_changes_nothing() -> None:
+    node = new_node()
+    before = contents(node.store), freeze(node.state)
+    bodies = [donation(1), service(241), donation(1)]
+    for _again in range(2):
+        asked = node.judge(CLERK.id, [MEMBERS[0].id], bodies)
+        assert [refused and refused.outcome for refused in asked] == [None, "bad-interval", None]
+        assert (contents(node.store), freeze(node.state)) == before
+    assert outcomes(node.write(CLERK, [MEMBERS[0]], bodies)) == ["accepted", "bad-interval", "accepted"]
+    assert_whole(node)
+
+
 def test_one_statement_has_no_sheet_and_1024_share_one_signature() -> None:
     node = new_node()
     [one] = record(node, [donation(1)])

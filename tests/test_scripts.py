@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.parsers import expat
 
 import pytest
 
@@ -28,15 +29,20 @@ def test_the_demo_catches_the_changed_byte_by_its_index(language: str, caught: s
     assert not done.stderr
 
 
-def test_the_pictures_are_those_that_the_script_draws() -> None:
-    code = "import json, sys; sys.path.insert(0, 'scripts'); import picture; print(json.dumps(picture.pictures()))"
+@pytest.mark.parametrize(
+    ("script", "names", "shows"),
+    [("picture", ("audit",), "entry.signature"), ("pages_picture", ("passbook", "board"), "foreignObject")],
+)
+def test_the_pictures_are_those_that_the_script_draws(script: str, names: tuple[str, ...], shows: str) -> None:
+    code = f"import json, sys; sys.path.insert(0, 'scripts'); import {script} as it; print(json.dumps(it.pictures()))"
     done = run("-c", code)
     assert done.returncode == 0, done.stderr
     drawn = json.loads(done.stdout)
-    assert set(drawn) == {"docs/audit.svg", "docs/audit.zh.svg"}
+    assert set(drawn) == {f"docs/{name}{ending}" for name in names for ending in (".svg", ".zh.svg")}
     for name, picture in drawn.items():
-        assert (ROOT / name).read_text(encoding="utf-8") == picture, f"{name} is old: run scripts/picture.py"
-        assert "entry.signature" in picture
+        assert (ROOT / name).read_text(encoding="utf-8") == picture, f"{name} is old: run scripts/{script}.py"
+        assert shows in picture
+        expat.ParserCreate().Parse(picture, True)
 
 
 def test_the_bench_prints_its_table() -> None:
@@ -44,5 +50,5 @@ def test_the_bench_prints_its_table() -> None:
     assert done.returncode == 0, done.stderr
     rows = [line.split("|")[1:-1] for line in done.stdout.splitlines()]
     assert [len(row) for row in rows] == [5] * len(rows)
-    assert len(rows) == 2 + 16 + 9
+    assert len(rows) == 2 + 16 + 9 + 5
     assert all(row[3].strip() in ("yes", "NO") for row in rows[2:])

@@ -3,22 +3,26 @@
     services = ServiceCounts()
     audit = LedgerAudit(origin, trust, on_admitted=services.see)
     audit.take(source)
-    summary = summary_of(services, audit.state, audit.report(), is_whole=True)
+    summary = summary_of(services, audit.state, audit.report(), read, is_whole=True)
 
 Services are counted as in a report (``ledger.tally``): a standing service in the local month of its ``end``, and one
 that is reversed, whenever that is, no longer. An audit that goes on from an earlier one counts what is new alone: its
 counts are to be added to those before (``is_whole`` is false).
 """
 
+import datetime
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from chain.entry import Statement
 from ledger.bodies import Service
 from ledger.corrections import UPHELD
 from ledger.hours import RECIPIENT_PAYS
-from ledger.risk import format_period
+from ledger.matters import Matter, Read, matters_of
+from ledger.risk import bands, format_period, waiting_bands
 from ledger.signing import Claim
 from ledger.state import CLOSED, State, month_of
 from ledger.suspicion_list import Suspicion
@@ -74,6 +78,14 @@ class ServiceCounts:
         )
 
 
+class Band(NamedTuple):
+    """Minutes outstanding to those born in the five years from ``band`` on, and of these who may not spend them yet."""
+
+    band: int
+    minutes: int
+    waiting_minutes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A ledger as of the entry at which its audit ended; of ``services`` only what is new, unless ``is_whole``."""
@@ -85,10 +97,16 @@ class Summary:
     elders: int
     suspicions: Sequence[Suspicion]
     suspicion_counts: Mapping[str, int]
+    active: Mapping[str, int] = field(default_factory=dict)
+    """How many accounts served in each month."""
+    matters: Sequence[Matter] = ()
+    bands: Sequence[Band] = ()
 
 
-def summary_of(services: ServiceCounts, state: State, report: LedgerReport, *, is_whole: bool) -> Summary:
-    """What the audit has found so far; ``services`` was told the entries of this part of it."""
+def summary_of(
+    services: ServiceCounts, state: State, report: LedgerReport, read: Read, *, is_whole: bool
+) -> Summary:
+    """What the audit has found so far; ``services`` was told the entries of this part of it, ``read`` has them all."""
     volunteers, elders = people_of(state)
     return Summary(
         services=services.counts,
@@ -97,7 +115,28 @@ def summary_of(services: ServiceCounts, state: State, report: LedgerReport, *, i
         elders=elders,
         suspicions=report.suspicions,
         suspicion_counts=report.suspicion_counts,
+        active=active_by_month(state),
+        matters=matters_of(state, read),
+        bands=bands_of(state),
     )
+
+
+def active_by_month(state: State, first_day: int = 0) -> dict[str, int]:
+    """How many accounts gave a service that stands, by the local month; ``first_day`` counts from 0001-01-01."""
+    found: Counter[int] = Counter()
+    for account in state.accounts.values():
+        if account.served is not None:
+            days, minutes = account.served.days, account.served.minutes
+            start = bisect_left(days, first_day)
+            given = zip(days[start:], minutes[start:], strict=True)
+            found.update({month_of(datetime.date.fromordinal(day)) for day, count in given if count})
+    return {format_period(month): number for month, number in sorted(found.items())}
+
+
+def bands_of(state: State) -> list[Band]:
+    """Outstanding minutes by the band of birth."""
+    waiting = waiting_bands(state)
+    return [Band(band, minutes, waiting.get(band, 0)) for band, minutes in bands(state).items()]
 
 
 def people_of(state: State) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from chain.fields import format_time, is_origin
+from ledger.roster import AUTHORITY
 from ledger.state import State
 from store.access import LOOKS_MAX, Access, AccessError, Look, Token, User
 from web.access.limits import LABEL_MAX_CHARACTERS, LIMITS
@@ -56,9 +57,11 @@ from web.keyring import Keyring
 from web.problems import DeskError
 from web.session import PASSPHRASE_MAX_BYTES, Session, is_terminal, now, say
 from web.table import BadRowError
-from web.text import USER_ROLES, coded, columns, printable
+from web.text import USER_ROLES, coded, columns, named_role, printable
 
 TOKEN_DAYS = 90
+KEY_ROLES = {CLERK: CLERK, MEMBER: MEMBER, SUPERVISOR: AUTHORITY}
+"""Whose key a user in a role may sign with."""
 DOSSIER = "dossier"
 
 
@@ -99,7 +102,11 @@ def password_option() -> Decorator:
 @option("--role", type=click.Choice(ROLES), required=True, help=marked("What the user may see."))
 @option("--ledger", help=marked("Origin of the ledger that a supervisor oversees, with all below it (default: own)."))
 @option("--account", type=ACCOUNT, help=marked("A person's account on this ledger."))
-@option("--signs-with", metavar="KEY", help=marked("Id of the key kept here that a clerk or member signs with."))
+@option(
+    "--signs-with",
+    metavar="KEY",
+    help=marked("Id of the key kept here that they sign with: a clerk, member, supervisor."),
+)
 @password_option()
 @option("--no-password", is_flag=True, help=marked("Programs only: the user has tokens, and cannot sign in."))
 @pass_session
@@ -389,10 +396,12 @@ def _check_key(session: Session, role: str, key: str | None) -> str:
     """The id of a key of that role that is kept in the home; "" where none is named."""
     if key is None:
         return ""
-    kept = {key_id for kept_role, key_id, _path in Keyring.files(session.home) if kept_role == role}
-    if role not in (CLERK, MEMBER) or key not in kept:
+    wanted = KEY_ROLES.get(role)
+    kept = {key_id for kept_role, key_id, _path in Keyring.files(session.home) if kept_role == wanted}
+    if wanted is None or key not in kept:
         text = _("{key} is no key of a {role} that is kept in {folder}; `huzhu key list` shows them")
-        raise DeskError(text.format(key=printable(key[:32]), role=coded(USER_ROLES, role), folder=session.home.keys))
+        of_role = coded(USER_ROLES, role) if wanted in (None, role) else named_role(wanted)
+        raise DeskError(text.format(key=printable(key[:32]), role=of_role, folder=session.home.keys))
     return key
 
 

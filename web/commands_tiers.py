@@ -35,6 +35,7 @@ from web.founding import override, read_overrides
 from web.handdown import children, hand_to, sender, sheet_writer
 from web.i18n import marked
 from web.keyring import TWO, Keyring
+from web.practice import refuse_practice
 from web.problems import DeskError
 from web.session import Session, now, say
 from web.sheetfile import SHEET_FILE_MAX_BYTES, SheetFileError, parse_sheet
@@ -65,6 +66,7 @@ def org_admit(session: Session, vkey: str, origin: str | None, tier: str | None)
     many members sign as the ledger's threshold says. Compare the key with the other committee's paper.
     """
     name = parse_vkey(vkey).name
+    refuse_practice(name)
     if origin not in (None, name):
         raise DeskError(_("the key is of {name}, not of {origin}").format(name=printable(name), origin=origin))
 

@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from gettext import gettext as _
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ from ledger.bodies import CouponIssue
 from web.coupons import FIELD, Coupon, Shelf, format_coupon
 from web.desk import Accepted, DeskNode, Result, refusal
 from web.export import in_folder
+from web.i18n import translate as _
 from web.keyring import Pair
 from web.printing import pdf_of, qr_svg, render
 from web.problems import DeskError

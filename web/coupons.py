@@ -22,7 +22,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from gettext import gettext as _
 from pathlib import Path
 
 from chain.fields import Time
@@ -31,6 +30,7 @@ from chain.merkle import HASH_BYTES, leaf_hash, levels_of, path_in, root_of
 from ledger.bodies import Evidence
 from ledger.state import CouponBook, State
 from store.home import DIRECTORY_MODE, Home
+from web.i18n import translate as _
 from web.problems import DeskError
 from web.refused import Draft
 from web.table import BadRowError

@@ -18,7 +18,6 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from gettext import gettext as _
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
@@ -27,6 +26,7 @@ import msgspec
 from chain.fields import ACCOUNT_DIGITS, UTC, Time, is_account_number, is_key_id, parse_time
 from ledger.bodies import COUPON, PAPER, SIGNED, Evidence, Service
 from ledger.numbers import has_check_digits
+from web.i18n import translate as _
 from web.problems import DeskError
 from web.table import BadRowError, Record, Table, shown, trimmed
 

@@ -1,12 +1,12 @@
 """What each finding and each suspicion of an audit means, in a sentence for people (FORMAT §12, RULES §6)."""
 
 from collections.abc import Iterator, Sequence
-from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 from chain.note import format_vkey
 from ledger.suspicions import Suspicion
 from web.i18n import marked
+from web.i18n import translate as _
 from web.text import sentence
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from gettext import gettext as _
 from pathlib import Path
 
 from chain.fields import Time
@@ -16,6 +15,7 @@ from chain.keys import SigningKey
 from ledger.roster import AUTHORITY, CLERK, MEMBER, STAFF, Key
 from ledger.state import State
 from store.home import KEY_FILE, Home
+from web.i18n import translate as _
 from web.problems import DeskError
 from web.text import named_role
 

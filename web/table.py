@@ -16,11 +16,11 @@ import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from gettext import gettext as _
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from web.i18n import translate as _
 from web.problems import DeskError
 
 ROW_MAX_BYTES = 65_536

@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from gettext import gettext as _
 from typing import Any
 
 from chain.checkpoint import open_checkpoint
@@ -59,6 +58,7 @@ from ledger.state import Account
 from verify.receipts import Proven, StateLeaf
 from web.desk import Balance
 from web.findings import SUSPICIONS
+from web.i18n import translate as _
 from web.text import (
     CASE_OUTCOMES,
     FIGURES,

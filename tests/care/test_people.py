@@ -200,7 +200,7 @@ def test_an_erasure_that_a_crash_cut_short_is_ended_by_the_next_opening(
     def crash(*_arguments: object) -> None:
         raise RuntimeError
 
-    target, name = {"VACUUM": (People, "_clean"), "journal": (module, "_scrub_journal")}[step]
+    target, name = {"VACUUM": (People, "_clean"), "journal": (module, "scrub_journal")}[step]
     monkeypatch.setattr(target, name, crash)
     with pytest.raises(RuntimeError):
         people.erase(GAO, NOON, [KEY])

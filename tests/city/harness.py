@@ -96,6 +96,7 @@ class Round:
 
     def duty(self, name: str) -> list[dict[str, Any]]:
         """What one duty of ``tend`` tells."""
+        assert self.plain is not None, (self.status, self.said)
         found: list[dict[str, Any]] = self.plain[name]
         return found
 

@@ -1,4 +1,4 @@
-"""The audit's report as a page: all that is found stands in it, apart from what is only unusual, and it loads nothing."""
+"""The audit as a page: all that is found stands in it, apart from what is only unusual, and it loads nothing."""
 
 import re
 import sqlite3

@@ -10,11 +10,13 @@ import click
 import pytest
 
 from cli import main
+from store.home import Home
 from tests.web import tiers
 from tests.web.desk import ANNE, BEN, DORA, Desk, run
 from tests.web.forking import fork_file
 from tests.web.service.running import running
 from web.command import Command, Translated
+from web.recovery import new_recovery, write_box
 from web.sheetfile import format_sheet
 
 OLD_BOOKS = Path(__file__).resolve().parent.parent / "data" / "oldbooks"
@@ -137,6 +139,13 @@ def prepare(desk: Desk, name: str) -> None:
     if name == "person import":
         return
     desk.populate()
+    if name == "recover":
+        recovery = new_recovery()
+        write_box(Home(desk.home), recovery.lock(b"forgotten"))
+        for sheet, file in zip(recovery.sheets, ("one.txt", "two.txt"), strict=False):
+            desk.file(file, sheet.text)
+        desk.file("new.txt", "persimmons in October\n")
+        return
     if name.startswith("oldbook "):
         for sample, file in (("", "transfers"), (".accounts", "accounts"), (".map", "map")):
             shutil.copy(OLD_BOOKS / f"komunitin{sample}.csv", f"{file}.csv")

@@ -110,6 +110,11 @@ class Form:
         value = self._fields.get(name, otherwise)
         return value[:TEXT_MAX_CHARACTERS] if isinstance(value, str) else otherwise
 
+    def raw(self, name: str) -> str:
+        """A long text as it was sent, such as pasted rows: within ``FIELD_MAX_BYTES``."""
+        value = self._fields.get(name, "")
+        return value if isinstance(value, str) else ""
+
     def flaw(self, name: str, text: str) -> None:
         """Say what is wrong with a field; the first word counts."""
         self.flaws.setdefault(name, text)

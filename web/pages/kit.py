@@ -43,6 +43,7 @@ from web.problem import Problem
 from web.problems import DeskError
 from web.service.answers import busy_problem, storage_problem
 from web.service.ledgers import Ledgers
+from web.service.tending import Tender
 from web.service.writer import BusyError, Writer
 from web.text import USER_ROLES, hours_of, named, named_account, named_category, named_kind, sentence, yuan_of
 
@@ -59,6 +60,7 @@ HEADERS = {
     ),
     "Cache-Control": "no-store",
     "Permissions-Policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "same-origin",  # under "no-referrer" browsers say of our own forms that they come from nowhere
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Vary": "Cookie, Accept-Language, Accept-Encoding",
@@ -95,6 +97,10 @@ class Kit:
     sign_in_by: SignIn
     clock: Callable[[], Time]
     passphrase: bytes | None = field(default=None, repr=False)
+    restart: Callable[[str], None] | None = field(default=None, repr=False)
+    """Ends this service, so that another goes on in its place: what practice ledgers need, and no others have."""
+    tender: Tender | None = None
+    """What looks after the neighbours, where there are any."""
     _secret: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     _notes: "OrderedDict[str, list[Note]]" = field(default_factory=OrderedDict, repr=False)
 

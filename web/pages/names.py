@@ -9,10 +9,11 @@ Only a clerk and a member of this ledger are shown names: ``kit.who(request, CLE
 is sent by POST and never stands in an address: ``POST /people/find`` with the field ``q`` (and the header that browsers
 send themselves) answers ``{"found": [{"account": …, "name": …, "detail": …}]}`` for a list below a field.
 
-*The index* (``care.finder``) lives in memory alone. It is made when it is first asked, and put in order before an answer
+*The index* (``care.finder``) lives in memory alone. It is made when first asked, and put in order before an answer
 whenever ``people.db`` or the number of accounts has changed: the writer's thread says which dossiers stand there, by
 their hashes, and decrypts those that are new, ``SLICE`` at a time, so that writing goes on in between. So whoever is
-erased or renamed, here or by the command line, is gone from the next answer on.
+erased or renamed, here or by the command line, is gone from the next answer on. Whose account waits to be certified has
+a name by ``of``, so that whoever certifies it sees whom; ``find`` finds them when the account is open.
 
 *Looks.* A list in which names stand is recorded as one look ``search`` an hour for each user, at nobody in particular:
 a row for each name at each key would be thousands a day, and would say less. Whoever then opens a person's page is
@@ -33,13 +34,15 @@ from anyio import to_thread
 from fastapi import Request
 
 from care.finder import Finder, Someone
-from chain.fields import is_account_number
+from chain.fields import Time, is_account_number
 from ledger.state import OPEN
+from store.drafts import Drafts
 from web.access.who import Who
 from web.desk import DeskNode
 from web.dossiers import open_people
 from web.i18n import translate as _
 from web.pages.kit import Kit
+from web.pages.people_dossiers import tidy
 from web.problem import Problem
 from web.problems import DeskError
 from web.text import STATUSES, named
@@ -74,6 +77,7 @@ class Names:
         self._kit = kit
         self._finder = Finder()
         self._known: dict[str, bytes] = {}
+        self._waiting: dict[str, str] = {}
         self._last_position = -1
         self._mark: Mark | None = None
         self._lock = asyncio.Lock()
@@ -92,8 +96,7 @@ class Names:
             await self._follow()
         except DeskError:
             return dict.fromkeys(wanted, "")
-        found = {account: self._finder.get(account) for account in wanted}
-        return {account: "" if someone is None else someone.name for account, someone in found.items()}
+        return {account: self._name(account) for account in wanted}
 
     async def asked(self, request: Request, who: Who) -> None:
         """Have the look on disk, and bound how often: Problem 429 where it is too often, 503 where the disk fails."""
@@ -112,8 +115,9 @@ class Names:
         async with self._lock:
             if self._is_current():
                 return
-            mark = _mark_of(self._kit.home.people)  # before the look: what changes after it is seen the next time
-            wanted, position = await self._kit.writer.ask(_standing)
+            mark = self._seen()  # before the look: what changes after it is seen the next time
+            ask = partial(_standing, drafts=Drafts(self._kit.home.drafts), now=self._kit.clock())
+            wanted, self._waiting, position = await self._kit.writer.ask(ask)
             for gone in [account for account, hashed in self._known.items() if wanted.get(account) != hashed]:
                 self._finder.drop(gone)
                 del self._known[gone]
@@ -131,9 +135,18 @@ class Names:
             self._known[account] = wanted[account]
 
     def _is_current(self) -> bool:
-        if self._mark is None or self._mark != _mark_of(self._kit.home.people):
+        if self._mark is None or self._mark != self._seen():
             return False
         return not self._kit.ledgers.own.accounts(self._last_position, 1)
+
+    def _seen(self) -> Mark | None:
+        """Another value whenever dossiers or drafts have changed; None where there are no dossiers."""
+        people, drafts = _mark_of(self._kit.home.people), _mark_of(self._kit.home.drafts)
+        return None if people is None else (*people, *(drafts or ()))
+
+    def _name(self, account: str) -> str:
+        someone = self._finder.get(account)
+        return self._waiting.get(account, "") if someone is None else someone.name
 
     def _found(self, someone: Someone) -> Found:
         row = self._kit.ledgers.own.account(someone.account)
@@ -156,14 +169,16 @@ class Names:
             raise Problem(429, "too-often", _("too often"), text, headers={"Retry-After": "5"})
 
 
-def _standing(node: DeskNode) -> tuple[dict[str, bytes], int]:
-    """The hash of each account's dossier, b"" where none is kept; and the last account's position."""
+def _standing(node: DeskNode, drafts: Drafts, now: Time) -> tuple[dict[str, bytes], dict[str, str], int]:
+    """The hash of each account's dossier (b"": none), the names that wait, and the last account's position."""
     with open_people(node) as people:
+        tidy(people, drafts, now)
         hashes = people.hashes()
+        waiting = {locked.account: dossier.name for locked, dossier in people.waiting()}
     accounts = node.state.accounts
     numbers = filter(is_account_number, accounts)
     position = max((account.position for account in accounts.values()), default=-1)
-    return {number: hashes.get(number, b"") for number in numbers}, position
+    return {number: hashes.get(number, b"") for number in numbers}, waiting, position
 
 
 def _opened(node: DeskNode, accounts: Sequence[str]) -> dict[str, Someone]:
@@ -183,4 +198,4 @@ def _mark_of(path: Path) -> Mark | None:
             head = file.read(CHANGES.stop)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, int.from_bytes(head[CHANGES])
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, int.from_bytes(head[CHANGES])

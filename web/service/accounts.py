@@ -96,7 +96,7 @@ def account_router(ledgers: Ledgers, writer: Writer, guard: Guard) -> APIRouter:
             raise no_account(number)
         await to_thread.run_sync(guard.note_look, who, "statement", origin, number)
         start = -1 if after is None else after
-        lines = list(_lines(kept, number, start, limit))
+        lines = list(statement_lines(kept, number, start, limit))
         following = lines[-1]["index"] if len(lines) == limit else None
         found = {"ledger": kept.origin, "account": number, "unit": row.unit, "lines": lines, "next": following}
         return json_answer(found)
@@ -199,7 +199,8 @@ class _Entries:
         return CODEC.parse(raw)
 
 
-def _lines(ledger: KeptLedger, number: str, after: int, limit: int) -> Iterator[dict[str, Any]]:
+def statement_lines(ledger: KeptLedger, number: str, after: int, limit: int) -> Iterator[dict[str, Any]]:
+    """What was posted to an account behind ``after``, each with what the account had then."""
     entries = cast(DeskNode, _Entries(ledger))
     balance, held = ledger.posted(number, after)
     for leg in ledger.legs(number, after, limit):

@@ -40,7 +40,12 @@ def system_clock() -> Time:
 
 
 def assemble(
-    home: Home, settings: NodeSettings, shared: SharedHome, passphrase: bytes | None, is_secure: bool
+    home: Home,
+    settings: NodeSettings,
+    shared: SharedHome,
+    passphrase: bytes | None,
+    is_secure: bool,
+    restart: Callable[[str], None] | None = None,
 ) -> Parts:
     """The parts, nothing of them started; StoreError where a file of the home cannot be opened."""
     journal = Journal()
@@ -63,7 +68,7 @@ def assemble(
         ledgers.close()
 
     sign_in_by = SignIn(access, guard)
-    kit = Kit(home, settings, ledgers, writer, access, guard, sign_in_by, system_clock, passphrase)
+    kit = Kit(home, settings, ledgers, writer, access, guard, sign_in_by, system_clock, passphrase, restart, tender)
     return Parts(
         settings=settings,
         home=home,

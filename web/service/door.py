@@ -16,7 +16,7 @@ from web.i18n import language, listen_to
 from web.i18n import translate as _
 from web.problem import PROBLEM_TYPE, Problem, format_problem
 from web.service.journal import Journal
-from web.service.log import PREFIX, Headers, LogFiles
+from web.service.log import PREFIX, Headers
 from web.service.metrics import Metrics
 
 Scope = MutableMapping[str, Any]
@@ -31,10 +31,12 @@ SECURITY: Headers = [
     (b"x-frame-options", b"DENY"),
 ]
 UNDER_TLS: Headers = [(b"strict-transport-security", b"max-age=31536000")]
-SHEET_PATHS = frozenset({"/api/v1/entries", "/add-checkpoint"})
+SHEET_PATHS = frozenset({"/api/v1/entries", "/add-checkpoint", "/desk/sheets"})
 """Who takes more than a few fields, and bounds it by himself."""
 SHEET_MAX_BYTES, BODY_MAX_BYTES = 5 * 1_048_576, 16_384
 """Of a request there, and of any other: those are read as JSON before anybody has signed in."""
+CHECK_PATH, CHECK_MAX_BYTES = "/check", 1_048_576
+"""Where anybody has a receipt checked, which may be long, and how long that form may be."""
 FIRST_ERROR = 400
 """From this status on an answer holds a text for people."""
 CLIENT_GONE = 499
@@ -51,7 +53,7 @@ def security_headers(is_secure: bool) -> Headers:
 class Door:
     """The ASGI application that uvicorn runs."""
 
-    def __init__(self, app: App, files: LogFiles, headers: Headers, metrics: Metrics, journal: Journal) -> None:
+    def __init__(self, app: App, files: App, headers: Headers, metrics: Metrics, journal: Journal) -> None:
         self._app = app
         self._files = files
         self._headers = headers
@@ -99,6 +101,8 @@ class Door:
 
 def body_max_bytes(path: str) -> int:
     """How long the body of a request for that path may be."""
+    if path == CHECK_PATH:
+        return CHECK_MAX_BYTES
     return SHEET_MAX_BYTES if path in SHEET_PATHS else BODY_MAX_BYTES
 
 

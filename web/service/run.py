@@ -7,6 +7,7 @@ has begun, writes what waits, and ends with 0.
 import contextlib
 import resource
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -117,12 +118,15 @@ def connections_max() -> int:
     return max(CONNECTIONS_MIN, min(CONNECTIONS_MAX, soft - FILES_KEPT))
 
 
-def run(app: Any, listening: Listening, on_start: Callable[[str], None]) -> bool:
-    """Serve until told to stop; whether it could begin. ``on_start`` is told the address."""
+def run(app: Any, listening: Listening, on_start: Callable[[str], None], heard: socket.socket | None = None) -> bool:
+    """Serve until told to stop; whether it could begin. ``on_start`` is told the address.
+
+    ``heard`` is a socket that listens already; it stays open, for whoever serves there next.
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
     server = Server(configured(app, listening), on_start)
     try:
-        server.run()
+        server.run(None if heard is None else [heard.dup()])
     except SystemExit:
         return False
     return server.started

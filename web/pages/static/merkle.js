@@ -45,6 +45,7 @@ export function pathIn(levels, index) {
 export async function rootFromInclusion(leaf, index, size, path) {
   if (!(index >= 0 && index < size)) throw new FormatError(`leaf ${index} is not in a tree of ${size}`);
   if (path.length > PROOF_MAX_HASHES) throw new FormatError("the proof is too long");
+  if ([leaf, ...path].some((hash) => hash.length !== HASH_BYTES)) throw new FormatError("a hash has 32 bytes");
   let last = size - 1;
   let hashed = leaf;
   for (const sibling of path) {

@@ -1,0 +1,1 @@
+"""The JavaScript modules, run in Chromium against the vectors that the Python code passes."""

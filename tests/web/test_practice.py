@@ -1,0 +1,85 @@
+"""A ledger to practise on: sound, full of people, known by its name everywhere, and removed only where it is one."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chain.note import format_vkey
+from node import Node
+from store.access import Access
+from store.home import Home
+from tests.web import tiers
+from tests.web.desk import Desk, run
+from web.access.passwords import Passwords, new_password
+from web.practice import ELDERS, ORIGIN, PASSWORD, VOLUNTEERS, drop_practice, is_practice, refuse_practice
+from web.problems import DeskError
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("practice") / "home"
+    run("practice", "--home", folder, "--lang", "en")
+    return folder
+
+
+def test_it_is_a_sound_ledger_with_people_and_services(home: Path) -> None:
+    report = json.loads(run("verify", home / "ledger.db", "--json").stdout)
+    (ledger,) = report["ledgers"]
+
+    assert report["findings"] == []
+    assert ledger["origin"] == ORIGIN
+    with Node.open(home, writes=True) as node:
+        assert len([each for each in node.balances() if each.account.isdigit()]) == VOLUNTEERS + ELDERS
+        with node.people() as people:
+            names = [dossier.name for _locked, dossier in people.dossiers()]
+    assert len(set(names)) == VOLUNTEERS + ELDERS
+    assert all("一" <= name[0] <= "鿿" and name.split()[-1].isascii() for name in names)
+
+
+def test_everybody_signs_in_with_the_password_that_is_shown(home: Path) -> None:
+    new_password("clerk", PASSWORD)
+    with closing(Access(home / "access.db")) as access:
+        users = {user.name: user for user in access.users()}
+    assert {user.role for user in users.values()} == {"clerk", "member", "supervisor", "auditor", "person"}
+    (hashed,) = {user.password for user in users.values()}
+    assert Passwords().is_right(hashed, PASSWORD)
+    assert users["clerk"].key
+    assert len({users[f"member{number}"].key for number in (1, 2, 3)}) == 3
+    assert users["volunteer"].account != users["elder"].account
+
+
+def test_the_command_begins_it_afresh_and_touches_nothing_else(tmp_path: Path, desk: Desk) -> None:
+    folder = tmp_path / "practice"
+    told = json.loads(run("practice", "--home", folder, "--json").stdout)
+    assert told["password"] == PASSWORD
+    assert "is not empty" in run("practice", "--home", folder, status=2).stderr
+    with closing(sqlite3.connect(folder / "ledger.db")) as connection:
+        (before,) = connection.execute("SELECT min(bytes) FROM entry").fetchone()
+    run("practice", "--home", folder, "--again")
+    with closing(sqlite3.connect(folder / "ledger.db")) as connection:
+        (after,) = connection.execute("SELECT min(bytes) FROM entry").fetchone()
+    assert before != after
+
+    assert "no practice ledger" in desk("practice", "--again", status=2).stderr
+    assert desk.verify()["findings"] == []
+
+
+def test_no_tier_admits_it(home: Path, desk: Desk) -> None:
+    tiers.township(desk)
+    with Node.open(home, writes=False) as node:
+        vkey = format_vkey(node.vkey)
+
+    assert "to practise on" in desk("org", "admit", "--vkey", vkey, status=2).stderr
+    with pytest.raises(DeskError):
+        refuse_practice(ORIGIN)
+    refuse_practice("village.example/practice.village")
+    assert not is_practice("village.example/huzhu")
+
+
+def test_only_a_practice_ledger_is_removed(desk: Desk) -> None:
+    with pytest.raises(DeskError):
+        drop_practice(Home(desk.home))
+    assert desk.home.exists()

@@ -1,0 +1,134 @@
+"""What a person does with their own hours: give to kin, donate, object to a service, appeal in a case.
+
+A form is signed by the person's own key where the browser has one that is granted: then it carries ``sheet``, and what
+stands on it is judged and recorded at once. Without it the same form asks the desk (``store.wishes``).
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+
+from chain.entry import Body
+from chain.limits import LOG_MAX_ENTRIES, STRING_MAX_CODE_POINTS
+from ledger.bodies import Appeal, Dispute, Donate, Gift
+from ledger.kinds import KINDS
+from ledger.numbers import POOL
+from store.wishes import CrowdedError, Wishes
+from web.i18n import translate as _
+from web.pages.forms import EMPTY, Form
+from web.pages.passbook_kit import Mine
+from web.pages.passbook_reading import Line, Own, is_objectable, lines_of
+from web.pages.passbook_signed import SHEET_MAX_CHARACTERS, UnsignedError, own_sheet, submit
+from web.text import HOUR_MINUTES
+
+HOURS_MAX = 10_000
+GROUND_MAX_CHARACTERS = 500
+LOOKED_THROUGH = 100
+"""Of the last lines so many are looked through for services that may be objected to."""
+KIND_OF: dict[type[Body], str] = {kind.body: name for name, kind in KINDS.items()}
+
+
+def act_router(mine: Mine) -> APIRouter:
+    """The routes."""
+    kit = mine.kit
+    router = kit.router()
+
+    async def give_page(request: Request, form: Form, status: int = 200) -> Response:
+        who, own = await mine.own(request)
+        known = await mine.named(who, own.kin)
+        wishes = await to_thread.run_sync(wishes_of(mine).of, own.number)
+        return mine.page(request, own, "give.html", status, form=form, names=known, wishes=wishes)
+
+    @router.get("/me/give")
+    async def give(request: Request) -> Response:
+        return await give_page(request, EMPTY)
+
+    @router.post("/me/give")
+    async def give_it(request: Request) -> Response:
+        _who, own = await mine.own(request)
+        form = await kit.form(request)
+        body = _gift(form, own)
+        if body is None or not await _done(mine, request, form, own, body):
+            return await give_page(request, form, 422)
+        return kit.see(request, "/me")
+
+    async def object_page(request: Request, form: Form, entry: int | None, status: int = 200) -> Response:
+        who, own = await mine.own(request)
+        found = lines_of(kit.ledgers.own, own.number, own.utc_offset, None, LOOKED_THROUGH)
+        services = _services(found, entry)
+        known = await mine.named(who, {line.other for line in services if line.other in own.kin and line.other})
+        return mine.page(
+            request, own, "object.html", status, form=form, services=services, names=known, entry=entry or ""
+        )
+
+    @router.get("/me/object")
+    async def object_to(request: Request, entry: int | None = None) -> Response:
+        return await object_page(request, EMPTY, entry)
+
+    @router.post("/me/object")
+    async def object_it(request: Request) -> Response:
+        _who, own = await mine.own(request)
+        form = await kit.form(request)
+        body = _objection(form, own)
+        if body is None or not await _done(mine, request, form, own, body):
+            return await object_page(request, form, None, 422)
+        return kit.see(request, "/me")
+
+    return router
+
+
+def wishes_of(mine: Mine) -> Wishes:
+    """What persons ask the desk for."""
+    return Wishes(mine.kit.home.folder / "wishes.db")
+
+
+def _gift(form: Form, own: Own) -> Body | None:
+    """The gift or donation that a form asks for; None where it has a flaw."""
+    to = form.choice("to", {POOL, *own.kin})
+    hours = form.number("hours", 0, HOURS_MAX, is_needed=False) or 0
+    rest = form.number("minutes", 0, HOUR_MINUTES - 1, is_needed=False) or 0
+    minutes = hours * HOUR_MINUTES + rest
+    if not form.flaws and not minutes:
+        form.flaw("hours", _("how many hours do you want to give?"))
+    if form.flaws:
+        return None
+    return Donate(giver=own.number, minutes=minutes) if to == POOL else Gift(giver=own.number, to=to, minutes=minutes)
+
+
+def _objection(form: Form, own: Own) -> Body | None:
+    """The objection or appeal that a form asks for."""
+    ground = form.text("ground", min(GROUND_MAX_CHARACTERS, STRING_MAX_CODE_POINTS), is_needed=True)
+    ground = " ".join(ground.split())
+    if form.get("case"):
+        case = form.number("case", 0, LOG_MAX_ENTRIES)
+        if case is not None and case not in {each.index for each in own.cases}:
+            form.flaw("case", _("choose one of those offered"))
+        return None if form.flaws or case is None else Appeal(case=case, ground=ground)
+    index = form.number("index", 0, LOG_MAX_ENTRIES)
+    return None if form.flaws or index is None else Dispute(index=index, party=own.number, ground=ground)
+
+
+async def _done(mine: Mine, request: Request, form: Form, own: Own, body: Body) -> bool:
+    """Whether it was recorded or put before the desk; else the form says why not."""
+    kit, kind = mine.kit, KIND_OF[type(body)]
+    sheet = form.text("sheet", SHEET_MAX_CHARACTERS)
+    try:
+        if sheet:
+            index = await submit(kit, own_sheet(sheet, own, {kind}))
+            kit.note(request, _("Done: entry {index} of the ledger.").format(index=index))
+        else:
+            seconds = int(kit.clock().timestamp())
+            await to_thread.run_sync(wishes_of(mine).put, own.number, kind, msgspec.json.encode(body), seconds)
+            kit.note(request, _("The village desk has your request and records it for you, with a second signature."))
+    except (UnsignedError, CrowdedError) as error:
+        form.flaw("sheet", str(error))
+        return False
+    return True
+
+
+def _services(lines: Sequence[Line], entry: int | None) -> list[Line]:
+    """The services among lines, each once; the one that was asked about first."""
+    found = {line.index: line for line in lines if is_objectable(line)}
+    return sorted(found.values(), key=lambda line: (line.index != entry, -line.index))

@@ -1,0 +1,48 @@
+"""What the pages of people call things: purposes, looks, kin, credentials, groups, the ends of accounts."""
+
+from collections.abc import Mapping
+
+from web.i18n import marked
+from web.i18n import translate as _
+from web.pages.names import SEARCH
+
+PERSON, DOSSIER = "person", "dossier"
+"""What somebody was shown, in the record of looks."""
+PURPOSES = {
+    "service": marked("to arrange a service"),
+    "check": marked("to check the entry with the person"),
+    "emergency": marked("an emergency"),
+    "visit": marked("a visit or a greeting"),
+    "other": marked("something else, as written below"),
+}
+LOOKED = {
+    PERSON: marked("the page of this person"),
+    DOSSIER: marked("the particulars"),
+    SEARCH: marked("a list of names"),
+    "balance": marked("the balance"),
+    "statement": marked("the passbook's lines"),
+}
+RELATIONS = {
+    "spouse": marked("husband or wife"),
+    "parent": marked("father or mother"),
+    "grandparent": marked("grandfather or grandmother"),
+    "child": marked("son or daughter"),
+    "grandchild": marked("grandchild"),
+    "parent_in_law": marked("father- or mother-in-law"),
+}
+SCOPES = {
+    "legal": marked("law"),
+    "finance": marked("finance and fraud prevention"),
+    "medical": marked("medicine and nursing"),
+    "first_aid": marked("first aid"),
+    "care": marked("care of the elderly"),
+    "psychology": marked("psychology"),
+}
+GROUPS = {"key_elder": marked("elders whom the platform pays for")}
+"""Whose hours others pay for."""
+CLOSINGS = {"moved": marked("moved away"), "died": marked("died"), "asked": marked("asked for it")}
+
+
+def worded(words: Mapping[str, str], code: str) -> str:
+    """A code in people's words; one that a city has added as it is."""
+    return _(words[code]) if code in words else code

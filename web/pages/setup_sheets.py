@@ -1,0 +1,142 @@
+"""The set-up pages at the beginning and the end: the code, the recovery sheets on paper, the home made of it all."""
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+
+from web.i18n import LANGUAGES, language
+from web.i18n import translate as _
+from web.pages.assets import STATIC
+from web.pages.forms import EMPTY, Form, read_form
+from web.pages.kit import HEADERS, LANGUAGE_COOKIE, LANGUAGE_SECONDS, environment, local_path, redirect
+from web.pages.setup_kit import FIRST, Finished, SetupKit
+from web.pages.setup_village import summary
+from web.printing import pdf_of, qr_svg
+from web.recovery import SHEETS as SHEET_COUNT
+from web.recovery import Recovery, asked_places
+from web.setup.answers import SHEETS
+from web.setup.backup import practice_folder
+from web.setup.gate import TYPED_MAX_CHARACTERS, GateError
+from web.setup.making import make_home
+
+PAPER_STYLE = "setup-paper.css"
+WORD_MAX_CHARACTERS = 20
+
+
+def sheets_router(kit: SetupKit) -> APIRouter:
+    """The routes."""
+    router = kit.router()
+
+    @router.get("/")
+    async def first() -> Response:
+        return redirect(FIRST)
+
+    @router.get("/language")
+    async def choose_language(to: str = "", back: str = FIRST) -> Response:
+        response = redirect(local_path(back))
+        if to in LANGUAGES:
+            response.set_cookie(
+                LANGUAGE_COOKIE, to, max_age=LANGUAGE_SECONDS, secure=kit.is_secure, httponly=True, samesite="lax"
+            )
+        return response
+
+    @router.get("/setup")
+    async def begin(request: Request) -> Response:
+        if kit.secret_of(request) is None:
+            return kit.page(request, "code.html", form=EMPTY)
+        return kit.page(request, "begin.html", practice=practice_folder(kit.folder).name)
+
+    @router.post("/setup")
+    async def enter(request: Request) -> Response:
+        form = await read_form(request)
+        try:
+            secret = kit.gate.enter(form.text("code", TYPED_MAX_CHARACTERS))
+        except GateError as error:
+            form.flaw("code", str(error))
+            return kit.page(request, "code.html", 422, form=form)
+        return kit.let_in(redirect(FIRST), secret)
+
+    @router.get("/setup/sheets")
+    async def sheets(request: Request) -> Response:
+        kit.check_step(request, SHEETS)
+        if kit.answers.is_plain:
+            return kit.go_on()
+        return _sheets_page(kit, request, EMPTY)
+
+    @router.post("/setup/sheets")
+    async def check_sheets(request: Request) -> Response:
+        form = await kit.form(request)
+        kit.check_step(request, SHEETS)
+        if form.get("others"):
+            kit.answers.draw_sheets()
+            return redirect("/setup/sheets")
+        check_words(form, kit.answers.sheets())
+        if form.flaws:
+            return _sheets_page(kit, request, form, 422)
+        kit.answers.is_printed = True
+        return kit.go_on()
+
+    @router.get("/setup/sheets/paper")
+    async def paper(request: Request) -> Response:
+        kit.check_step(request, SHEETS)
+        body = paper_of(kit)
+        return Response(body, 200, HEADERS | {"Content-Language": language()}, "text/html; charset=utf-8")
+
+    @router.get("/setup/sheets/paper.pdf")
+    async def pdf(request: Request) -> Response:
+        kit.check_step(request, SHEETS)
+        html = paper_of(kit, (STATIC / PAPER_STYLE).read_text("utf-8"))
+        raw = await to_thread.run_sync(pdf_of, html)
+        return Response(raw, 200, {"Cache-Control": "no-store"}, "application/pdf")
+
+    @router.get("/setup/found")
+    async def review(request: Request) -> Response:
+        kit.check_in(request)
+        if kit.answers.next_step is not None:
+            return kit.go_on()
+        return kit.page(request, "found.html", rows=summary(kit.answers))
+
+    @router.post("/setup/found")
+    async def found(request: Request) -> Response:
+        await kit.form(request)
+        if kit.answers.next_step is not None:
+            return kit.go_on()
+        async with kit.making:
+            if kit.finished is None:
+                vkey = await to_thread.run_sync(make_home, kit.folder, kit.answers, kit.create)
+                kit.finished = Finished(kit.folder, kit.answers.passphrase, vkey)
+        return redirect("/setup/done")
+
+    @router.get("/setup/done")
+    async def done(request: Request) -> Response:
+        kit.check_in(request)
+        if kit.finished is None:
+            return kit.go_on()
+        return kit.page(request, "done.html", finished=kit.finished, folder=kit.finished.folder.absolute())
+
+    return router
+
+
+def check_words(form: Form, recovery: Recovery) -> None:
+    """Whether two words of each sheet were given back; a flaw beside each that was not."""
+    for sheet, places in zip(recovery.sheets, asked_places(recovery), strict=True):
+        for place in places:
+            name = f"word-{sheet.number}-{place}"
+            typed = form.text(name, WORD_MAX_CHARACTERS, is_needed=True).casefold()
+            if typed and typed != sheet.words[place - 1]:
+                text = _("sheet {sheet} has another word {number}: look at that sheet once more")
+                form.flaw(name, text.format(sheet=sheet.number, number=place))
+
+
+def paper_of(kit: SetupKit, style: str = "") -> str:
+    """The three sheets, a page each; with ``style`` the page stands alone."""
+    recovery, village = kit.answers.sheets(), kit.answers.village
+    drawn = [(sheet, qr_svg(sheet.text)) for sheet in recovery.sheets]
+    values = {"language": language(), "drawn": drawn, "village": village, "count": SHEET_COUNT, "style": style}
+    return environment().get_template("pages/setup/paper.html").render(values)
+
+
+def _sheets_page(kit: SetupKit, request: Request, form: Form, status: int = 200) -> Response:
+    recovery = kit.answers.sheets()
+    asked = [(sheet.number, places) for sheet, places in zip(recovery.sheets, asked_places(recovery), strict=True)]
+    number = recovery.sheets[0].set_number
+    return kit.page(request, "sheets.html", status, form=form, asked=asked, set_number=number)
