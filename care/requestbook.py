@@ -34,6 +34,7 @@ from care.people import connect, explained, scrub_journal
 from care.requests import Request, Visit
 from care.vault import NONCE_BYTES, SEALED_MAX_BYTES, TAG_BYTES, Vault, VaultError
 from care.walking import Place
+from chain.limits import INTEGER_MAX
 
 APPLICATION_ID = 0x48555A52
 USER_VERSION = 1
@@ -184,7 +185,7 @@ class RequestBook:
 
     def request(self, number: int) -> Request | None:
         """The request of that number."""
-        return next(iter(self._requests("id=?", number)), None)
+        return next(iter(self._requests("id=?", number)), None) if 0 < number <= INTEGER_MAX else None
 
     def live(self) -> list[Request]:
         """Those of which something is still expected, in order of number."""

@@ -62,7 +62,7 @@ STAY_MAX_HOURS = 24
 NOBODY_AFTER_MINUTES = 30
 """Whoever is later than this did not come."""
 EXPIRES_HOURS = 48
-"""After its end, when nobody took it: as long as what a phone knows may be on its way."""
+"""After its end, when nobody has begun: as long as what a phone knows may be on its way."""
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
@@ -367,17 +367,21 @@ def _may_withdraw(request: Request, step: Step) -> str | None:
         return "not-yours"
     if request.ended:
         return "ended"
-    is_under_way = any(visit.has_place and visit.stage != ACCEPTED for visit in request.visits)
-    return "under-way" if is_under_way else None
+    return "under-way" if _is_under_way(request) else None
 
 
 def _may_expire(request: Request, step: Step) -> str | None:
     if request.ended:
         return "ended"
-    if any(visit.has_place for visit in request.visits):
+    if _is_under_way(request):
         return "under-way"
     is_early = step.at <= request.ends_at + datetime.timedelta(hours=EXPIRES_HOURS)
     return "too-early" if is_early else None
+
+
+def _is_under_way(request: Request) -> bool:
+    """Whether somebody has begun."""
+    return any(visit.has_place and visit.stage != ACCEPTED for visit in request.visits)
 
 
 def _is_volunteer(step: Step) -> bool:
@@ -397,12 +401,13 @@ def _is_at(request: Request, step: Step, otherwise: str, *stages: str) -> str | 
 
 
 def _said_wrongly(step: Step) -> str | None:
-    """Whether the time that was said cannot be."""
+    """Whether the time that was said cannot be. The staff may write down from paper what is older."""
     if step.said_at is None:
         return None
     if step.said_at > step.at + datetime.timedelta(seconds=AHEAD_MAX_SECONDS):
         return "in-future"
-    return "too-old" if step.said_at < step.at - datetime.timedelta(hours=SAID_MAX_HOURS) else None
+    is_old = step.said_at < step.at - datetime.timedelta(hours=SAID_MAX_HOURS)
+    return "too-old" if is_old and not step.by.is_staff else None
 
 
 # What the steps do

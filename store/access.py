@@ -223,6 +223,8 @@ class Access:
         with self._transaction() as run:
             if run("SELECT 1 FROM user WHERE name=?", (name,)).fetchone():
                 raise AccessError(_("there is a user {name} already: choose another name").format(name=name))
+            if key and run("SELECT 1 FROM user WHERE key=?", (key,)).fetchone():
+                raise AccessError(_("the key {key} is another user's: nobody signs as two").format(key=key))
             if run("SELECT 1 FROM look WHERE user=? LIMIT 1", (name,)).fetchone():
                 text = _("{name} was the name of another, whose looks are still recorded: choose another name")
                 raise AccessError(text.format(name=name))

@@ -7,6 +7,8 @@
     home/witness.db    the newest checkpoint of each ledger that this node has cosigned
     home/access.db     who may ask: users, tokens, looks
     home/drafts.db     what waits for a second signature; never to be handed out
+    home/halfsigned.db what one person has signed on a phone and another has not; goes onto the ledger or is forgotten
+    home/wishes.db     what people ask the desk to record; never to be handed out
     home/evidence/     signed proof of ledgers that forked or were rolled back
     home/keys/*.pem    private keys
     home/lock          held by the one process that writes
@@ -132,6 +134,10 @@ class Home:
         path = self.keys / f"{role}-{key.id}.pem"
         write_key(path, key, passphrase)
         return path
+
+    def drop_key(self, role: str, key_id: str) -> None:
+        """Remove a person's key that nobody granted."""
+        (self.keys / f"{role}-{key_id}.pem").unlink(missing_ok=True)
 
     def people_secret(self, passphrase: bytes | None) -> bytes:
         """The 32 bytes under which the keys of dossiers lie."""

@@ -40,6 +40,7 @@ PAIRS = [
             "carry-over",
             "committee",
             "desk",
+            "first-day",
             "operator",
             "report",
             "scale",
@@ -350,6 +351,11 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Desk, str]:
 def test_the_tour_of_the_readme_runs(desk: tuple[Desk, str]) -> None:
     at, suffix = desk
     at.follow((ROOT / f"README{suffix}.md").read_text("utf-8"))
+
+
+def test_the_commands_of_the_first_day_run(desk: tuple[Desk, str]) -> None:
+    at, suffix = desk
+    at.follow((ROOT / "docs" / f"first-day{suffix}.md").read_text("utf-8"))
 
 
 def test_the_commands_of_the_committees_guide_run(desk: tuple[Desk, str]) -> None:

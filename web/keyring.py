@@ -159,6 +159,10 @@ class Keyring:
             return self.threshold()
         return self.authorities() if role in STAFF - {CLERK} else self.together()
 
+    def people_secret(self) -> bytes:
+        """What opens that which is personal: dossiers and requests."""
+        return self.home.people_secret(self._passphrase)
+
     def role_of(self, key_id: str) -> str:
         """In which role the ledger knows a key; empty where it knows none of that id."""
         known = self._state.roster.keys.get(key_id)

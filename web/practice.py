@@ -37,6 +37,8 @@ MEMBERS = 3
 FAMILY_NAMES = "王李张刘陈杨赵黄周吴徐孙"
 GIVEN_NAMES = ("秀英", "桂兰", "建国", "志强", "淑珍", "玉梅", "海燕", "小红", "明亮", "春生", "福贵")
 CATEGORIES = ("emotional_comfort", "assistance", "travel_companion", "culture_sports", "health_science")
+ASKED = (("assistance", 60), ("travel_companion", 90), ("emotional_comfort", 45), ("health_science", 30))
+"""What is asked for, and what waits for a signature: category and minutes, an elder each."""
 SEED = 20_251_102
 
 
@@ -83,6 +85,8 @@ def make_practice(folder: Path, create: Callable[..., None]) -> None:
         chance = random.Random(SEED)  # noqa: S311 - the same people every time
         accounts = _fill(home, node, founded, today, chance)
         _add_users(home, accounts, keys)
+        _add_requests(home, accounts, now())
+        _add_waiting(home, accounts, keys[0], now())
 
     create(folder, founding, None, furnish)
 
@@ -135,6 +139,51 @@ def _fill(
         import_sheets(node, keyring, sheets, order, now, lambda _done, _total: None)
         node.seal()
     return accounts
+
+
+def _add_requests(home: "Home", accounts: Sequence[str], at: datetime.datetime) -> None:
+    """What elders ask for on the next days; nobody has been offered yet."""
+    from care.requestbook import REQUESTS_FILE, open_book
+    from care.requests import Request
+
+    morning = datetime.datetime.combine(at.date(), datetime.time(1), datetime.UTC)  # nine o'clock in China
+    with closing(open_book(home.folder / REQUESTS_FILE, home.people_secret(None))) as book:
+        for place, (category, minutes) in enumerate(ASKED):
+            book.add(
+                Request(
+                    id=0,
+                    recipients=(accounts[VOLUNTEERS + place],),
+                    category=category,
+                    starts_at=morning + datetime.timedelta(days=1 + place, hours=place),
+                    minutes=minutes,
+                    requested_at=at,
+                )
+            )
+
+
+def _add_waiting(home: "Home", accounts: Sequence[str], clerk: str, at: datetime.datetime) -> None:
+    """Services of yesterday's evening that the clerk has recorded, and that wait for a member."""
+    from ledger.bodies import Evidence, Service
+    from store.drafts import Drafts, Signer
+    from web.pages.desk_signing import CLERK_MEMBER, order_of
+
+    start = datetime.datetime.combine(at.date(), datetime.time(), datetime.UTC) - datetime.timedelta(hours=14)
+    bodies = [
+        Service(
+            category=category,
+            end=start + datetime.timedelta(hours=place, minutes=minutes),
+            evidence=Evidence(form="paper", hash=bytes(32)),
+            minutes=minutes,
+            paid_by="issue",
+            provider=accounts[place],
+            recipient=accounts[VOLUNTEERS + place],
+            start=start + datetime.timedelta(hours=place),
+        )
+        for place, (category, minutes) in enumerate(ASKED)
+    ]
+    Drafts(home.drafts).put(
+        [order_of(body, CLERK_MEMBER) for body in bodies], Signer("clerk", clerk, int(at.timestamp()))
+    )
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Path:

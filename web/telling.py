@@ -219,8 +219,24 @@ def _resolve(body: Resolve) -> list[str]:
 
 
 def _account(body: AccountOpen | AccountUpdate) -> list[str]:
-    roles = [named_role("volunteer")] * body.volunteer + [_("elder")] * body.elder
-    return [_told(_("account {number}").format(number=body.account), _listed(roles) or NONE)]
+    flags = {
+        named_role("volunteer"): body.volunteer,
+        _("elder"): body.elder,
+        _("a minor"): body.minor,
+        _("may spend hours"): body.redeemable,
+        _("lives elsewhere"): body.visitor,
+    }
+    named_flags = _listed(name for name, is_set in flags.items() if is_set)
+    lines = [_told(_("account {number}").format(number=body.account), named_flags or NONE)]
+    if body.guardian is not None:
+        lines.append(_told(named_role("guardian"), body.guardian))
+    if body.funded is not None:
+        lines.append(_told(_("hours paid for as"), body.funded))
+    if body.band is not None:
+        lines.append(_told(_("born in band"), str(body.band)))
+    if body.household is not None:
+        lines.append(_told(_("household"), printable(body.household)))
+    return lines
 
 
 def _close(body: AccountClose) -> list[str]:
@@ -229,7 +245,11 @@ def _close(body: AccountClose) -> list[str]:
 
 
 def _credential(body: CredentialGrant | CredentialRevoke) -> list[str]:
-    return [_told(_("account {number}").format(number=body.account), body.scope)]
+    lines = [_told(_("account {number}").format(number=body.account), body.scope)]
+    if isinstance(body, CredentialGrant):
+        lines.append(_told(_("issued by"), printable(body.issuer)))
+        lines += _until(body.until)
+    return lines
 
 
 def _kin_link(body: KinLink) -> list[str]:
@@ -241,7 +261,11 @@ def _kin_unlink(body: KinUnlink) -> list[str]:
 
 
 def _key_grant(body: KeyGrant) -> list[str]:
-    return [f"{key_id(body.key)}  {named_role(body.role)}  {body.account or ''}".rstrip()]
+    return [f"{key_id(body.key)}  {named_role(body.role)}  {body.account or ''}".rstrip(), *_until(body.until)]
+
+
+def _until(time: Time | None) -> list[str]:
+    return [] if time is None else [_("until {time}").format(time=format_time(time))]
 
 
 def _key_revoke(body: KeyRevoke) -> list[str]:

@@ -4,6 +4,7 @@ One page of each pattern is judged by axe-core in Chinese, for the first role th
 is in the templates, so of English a sample is enough. It must also fit a screen of 360 px, and one of 1280 px at 200 %.
 """
 
+import os
 import re
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.pages.axe import violations
-from tests.pages.conftest import OpenPage
+from tests.pages.conftest import OpenPage, Shoot
 from tests.pages.village import Village
 from tests.pages.walking import Found, Route, pattern_of
 from web.access.who import ROLES
@@ -20,6 +21,8 @@ WEIGHT_MAX_BYTES = 100_000
 """Of a page with all that it loads, as it travels, without fonts."""
 ENGLISH_EACH = 4
 """Every so many pages one is judged in English too."""
+KEEPS_ALL = "HUZHU_SHOTS" in os.environ
+"""Whether somebody wants pictures: then every page is looked at and kept in both languages."""
 NARROW, ZOOMED = {"width": 360, "height": 740}, {"width": 640, "height": 450}
 CUT = """() => {
     const wide = document.scrollingElement;
@@ -68,15 +71,22 @@ def flaws(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("role", (None, *ROLES))
 def test_every_page_is_for_everybody(
-    browser_page: OpenPage, walked: dict[str | None, dict[str, Found]], known: list[Route], role: str | None
+    browser_page: OpenPage,
+    shoot: Shoot,
+    walked: dict[str | None, dict[str, Found]],
+    known: list[Route],
+    role: str | None,
 ) -> None:
     paths = chosen(walked, role, known)
     pages = [browser_page(role, language) for language in ("zh", "en") if paths]
     wrong: dict[str, list[str]] = {}
     for place, path in enumerate(paths):
-        for page in pages[: 1 + (place % ENGLISH_EACH == 0)]:
+        for page in pages[: 1 + (KEEPS_ALL or place % ENGLISH_EACH == 0)]:
             page.set_viewport_size({"width": 1280, "height": 900})
             page.goto(path)
+            if KEEPS_ALL:
+                pattern = pattern_of(path.partition("?")[0], known)
+                shoot(page, re.sub("[^a-z]+", "-", f"page{pattern}{role or 'anybody'}"))
             found = flaws(page)
             if found:
                 wrong[f"{path} ({page.locator('html').get_attribute('lang')})"] = found

@@ -58,6 +58,7 @@ def test_nobody_sees_beyond_their_subtree(village: Village) -> None:
         assert {client.get(path).status_code for path in PATHS if path.startswith(LEDGER)} == {403}
         assert ORIGIN not in client.get("/board/ledgers").text.partition("<main")[2]
         assert client.get(f"/board/trends?ledger={ORIGIN}").status_code == 403
+        assert {client.get(path).status_code for path in ("/desk/certify", "/desk/coupons")} == {403}
     with village.client("auditor") as client:
         assert {client.get(path).status_code for path in PATHS} == {200}
         for path in ("entries/999999", f"accounts/{PEOPLE[0].account[:-1]}9", "cases/3", "suspicions/99"):
@@ -107,17 +108,13 @@ def test_pages_are_small_and_need_no_script(village: Village) -> None:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_page_is_for_everybody(
-    browser_page: OpenPage, shoot: Shoot, check_axe: Check, language: str
-) -> None:
+def test_every_page_fits_a_small_screen(browser_page: OpenPage, shoot: Shoot, language: str) -> None:
     page = browser_page("auditor", language)
     for path in PATHS:
         name = "board-" + (path.removeprefix(LEDGER) if path != LEDGER else "ledger").strip("/").replace("/", "-")
         page.set_viewport_size({"width": 1280, "height": 900})
         page.goto(path)
         shoot(page, name)
-        if language == "zh":
-            check_axe(page)
         page.set_viewport_size({"width": 360, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         shoot(page, f"{name}-360")
@@ -174,16 +171,16 @@ def test_a_supervisor_finds_and_suspends_a_fraud(
 
 def test_by_keyboard_alone(browser_page: OpenPage) -> None:
     page = browser_page("auditor", "en", javascript=False)
-    page.goto("/board")
+    page.goto("/board/ledgers")
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("To the content")
     page.keyboard.press("Enter")
     for _press in range(20):
         page.keyboard.press("Tab")
-        if page.locator(".urgent a:focus").count():
+        if page.locator("tbody a:focus").count():
             break
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"{LEDGER}/(suspicions|cases)"))
+    expect(page.get_by_role("heading", level=1)).to_have_text(ORIGIN)
 
 
 def step(page: Page) -> None:

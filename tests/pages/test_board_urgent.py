@@ -1,7 +1,6 @@
 """What stands first on the board: pure, from facts to sentences in their order."""
 
 import datetime
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from ledger.matters import APPEAL, CASE, DISPUTE, FINDING, SANCTION, Matter
 from store.mirror import AlarmRow
 from store.overview import FundRow, NewSuspicions
 from store.summaries import LedgerRow, SuspicionRow
-from web.i18n import speak
 from web.pages.board import in_order
 from web.pages.board_facts import Known, Seen, summed, unseen
 from web.pages.board_urgent import DAY_SECONDS, Item, urgent
@@ -22,10 +20,8 @@ VILLAGE = "v.example/huzhu"
 
 
 @pytest.fixture(autouse=True)
-def english() -> Iterator[None]:
-    speak("en")
-    yield
-    speak("zh")
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "en")
 
 
 def row(origin: str = VILLAGE, parent: str = "t.example/huzhu", **more: Any) -> LedgerRow:

@@ -4,7 +4,6 @@ import base64
 import datetime
 import html
 import re
-import time
 from collections.abc import Iterator
 from itertools import count
 
@@ -94,6 +93,15 @@ def test_a_record_waits_until_a_member_signs(village: Village, clerk: httpx.Clie
     assert f"{village.volunteers[3].name} {village.volunteers[3].account} served" in entry
     assert "灯坏了" not in entry and "clerk" in entry and "member" in entry
     assert f"/desk/entries/{index}" in clerk.get("/desk").text
+
+
+def test_what_is_sent_twice_is_kept_once(village: Village, clerk: httpx.Client, member: httpx.Client) -> None:
+    twice = record(village, remark="twice")
+    send(clerk, "/desk/record", **twice)
+    assert "the same waits for a signature already" in told(send(clerk, "/desk/record", **twice))
+    send(member, "/desk/certify", draft=drafts_of(member, "twice"), act="sign")
+    assert "the same service is on the ledger already" in told(send(clerk, "/desk/record", **twice))
+    assert "the same service is on the ledger already" in told(send(clerk, "/desk/record", **twice | {"act": "look"}))
 
 
 def test_a_whole_sheet_is_signed_at_once(village: Village, clerk: httpx.Client, member: httpx.Client) -> None:
@@ -197,9 +205,9 @@ def test_a_pasted_sheet_row_by_row(village: Village, clerk: httpx.Client, member
         ["line", "outcome"], ["3", "not-elder"], ["4", "bad-row"], ["5", "signers-named"]
     ]
     again = send(clerk, "/desk/sheets", packed=packed(done), name="books.csv", act="propose")
-    assert "it waits for a signature already" in told(again)
+    assert "the same waits for a signature already" in told(again)
     assert re.search(r"recorded as entry \d+", told(send(member, "/desk/certify", act=_sheet_act(member, "books"))))
-    assert "this row is on the ledger already" in told(send(clerk, "/desk/sheets", packed=packed(done), act="look"))
+    assert "it is on the ledger already, as entry" in told(send(clerk, "/desk/sheets", packed=packed(done), act="look"))
 
 
 def _sheet_act(client: httpx.Client, name: str) -> str:
@@ -276,8 +284,10 @@ def test_an_objection_is_written_down_and_decided_by_others(
         assert "it waits for another person's signature" in told(proposed)
     refused = send(member, "/desk/certify", draft=drafts_of(member, reason), act="sign")
     assert "a second person's signature is missing" in told(refused)
-    village.add_user(f"third{time.monotonic_ns()}", "member")
-    assert drafts_of(member, reason)
+    village.add_user("third", "member")
+    with village.client("third") as third:
+        assert index_of(send(third, "/desk/certify", draft=drafts_of(third, reason), act="sign")) > dispute
+    assert "it was taken back" in told(member.get(f"/desk/entries/{service}"))
 
 
 def test_a_member_proposes_to_take_an_entry_back(village: Village, clerk: httpx.Client, member: httpx.Client) -> None:
@@ -344,3 +354,12 @@ def test_pages_are_light(clerk: httpx.Client, page: str) -> None:
     assert answer.headers.get("content-encoding") == "gzip"
     assert int(answer.headers["content-length"]) < 30_000
     assert 'style="' not in answer.text and "<script>" not in answer.text
+
+
+def test_today_says_what_is_asked_for(village: Village, clerk: httpx.Client) -> None:
+    soon = datetime.datetime.now(UTC) + datetime.timedelta(hours=9)
+    fields = {"day": f"{soon:%Y-%m-%d}", "clock": f"{soon:%H%M}", "minutes": "60", "what": "assistance"}
+    send(clerk, "/requests/new", person=village.elders[2].account, **fields)
+    today = told(clerk.get("/desk"))
+    assert re.search(r"[1-9]\d* requests that nobody has taken", today)
+    assert "volunteers at work now" in today and "asked for by people on their own pages" in today

@@ -31,6 +31,7 @@ from web.access.who import MEMBER as MEMBER_ROLE
 from web.access.who import SUPERVISOR, Who
 from web.desk import refusal
 from web.pages import desk_signing
+from web.pages.desk_foretelling import foretell
 from web.pages.desk_signing import (
     CLERK_ALONE,
     CLERK_MEMBER,
@@ -44,7 +45,6 @@ from web.pages.desk_signing import (
     Decision,
     Desk,
     decide,
-    foretell,
     key_to_sign,
     order_of,
     recover,

@@ -88,6 +88,7 @@ def test_from_a_new_key_to_a_gift_an_objection_and_a_confirmed_service(
 
     # An objection to the last service.
     page.goto("/me/object")
+    page.locator("form[data-sign=dispute] input[name=index]").first.check()
     page.locator("#ground").fill("  那天我不在\n村里  ")
     page.locator("form[data-sign=dispute] [data-sign-button]").click()
     page.wait_for_url("**/me")

@@ -284,7 +284,8 @@ def test_other_roles_and_forms_of_nobody_are_refused(village: Village, clerk: ht
         who = "person" if path.startswith("/me") else "clerk"
         with village.client(who) as client:
             assert client.post(path, data={"act": "withdraw"}).status_code == 403, path
-    assert clerk.get("/requests/999999").status_code == 404
+    for nobodys in ("999999", "0", "-1", "9" * 30):
+        assert clerk.get(f"/requests/{nobodys}").status_code == 404
     assert clerk.get("/requests/x").status_code == 400
     assert stage(village, number) == "requested"
 

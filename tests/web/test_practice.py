@@ -5,16 +5,21 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from care.requestbook import REQUESTS_FILE, open_book
 from chain.note import format_vkey
+from ledger.bodies import Service
 from node import Node
 from store.access import Access
+from store.answers import Accepted
+from store.drafts import Drafts
 from store.home import Home
 from tests.web import tiers
 from tests.web.desk import Desk, run
 from web.access.passwords import Passwords, new_password
-from web.practice import ELDERS, ORIGIN, PASSWORD, VOLUNTEERS, drop_practice, is_practice, refuse_practice
+from web.practice import ASKED, ELDERS, ORIGIN, PASSWORD, VOLUNTEERS, drop_practice, is_practice, refuse_practice
 from web.problems import DeskError
 
 
@@ -37,6 +42,18 @@ def test_it_is_a_sound_ledger_with_people_and_services(home: Path) -> None:
             names = [dossier.name for _locked, dossier in people.dossiers()]
     assert len(set(names)) == VOLUNTEERS + ELDERS
     assert all("一" <= name[0] <= "鿿" and name.split()[-1].isascii() for name in names)
+
+
+def test_something_waits_to_be_done(home: Path) -> None:
+    held = Home(home)
+    waiting = Drafts(held.drafts).waiting()
+    with closing(open_book(home / REQUESTS_FILE, held.people_secret(None))) as book:
+        asked = book.live()
+    assert len(waiting) == len(asked) == len(ASKED)
+    with Node.open(home, writes=True) as node:
+        clerk, member = (held.signing_key(held.key_files(role)[0][1], None) for role in ("clerk", "member"))
+        bodies = [msgspec.json.decode(draft.body, type=Service) for draft in waiting]
+        assert all(isinstance(result, Accepted) for result in node.write(clerk, [member], bodies, durable=False))
 
 
 def test_everybody_signs_in_with_the_password_that_is_shown(home: Path) -> None:

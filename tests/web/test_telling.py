@@ -109,7 +109,11 @@ TOLD: list[tuple[Any, list[str], str]] = [
         "公共池",
     ),
     (bodies.AccountClose(account=ANNE, reason="died"), [f"account {ANNE}", "reason: died"], "账户"),
-    (bodies.CredentialGrant(account=ANNE, issuer="x", scope="legal"), [f"account {ANNE}: legal"], "账户"),
+    (
+        bodies.CredentialGrant(account=ANNE, issuer="x", scope="legal"),
+        [f"account {ANNE}: legal", "issued by: x"],
+        "账户",
+    ),
     (bodies.CredentialRevoke(account=ANNE, reason="x", scope="legal"), [f"account {ANNE}: legal"], "账户"),
     (bodies.KinLink(person=ANNE, relation="child", relative=BEN), [f"{ANNE} — child: {BEN}"], BEN),
     (bodies.KinUnlink(person=ANNE, relative=BEN), [f"{ANNE} — {BEN}"], BEN),

@@ -23,16 +23,17 @@ from store.drafts import Draft, Drafts, Order, Signer
 from web.access.who import CLERK, MEMBER, SUPERVISOR, Who
 from web.desk import DeskNode
 from web.i18n import translate as _
+from web.pages.desk_foretelling import foretell
 from web.pages.desk_signing import (
     NO_KEY,
     RECORDED,
     REFUSED,
     SIGNED,
+    WAITS_ALREADY,
     Decision,
     Desk,
     body_of,
     decide,
-    foretell,
     key_to_sign,
     missing,
     order_of,
@@ -66,7 +67,7 @@ async def propose_all(kit: Kit, who: Who, orders: Sequence[Order]) -> list[Decis
         key = desk.key_for(who)
         if not key:
             return [Decision(0, REFUSED, outcome=NO_KEY) for _order in orders]
-        foretold = [_foretold(desk, key, order) for order in orders]
+        foretold = [foretell_order(desk, key, order) for order in orders]
         good = [order for order, refused in zip(orders, foretold, strict=True) if refused is None]
         ids = desk.drafts.put(good, Signer(who.name, key, desk.seconds)) if good else []
         kept = {draft.id: draft for draft in desk.drafts.waiting(*ids)} if ids else {}
@@ -96,8 +97,10 @@ async def at_desk(kit: Kit, ask: Callable[[Desk], T]) -> T:
     return await kit.writer.ask(lambda node: context.run(question, node))
 
 
-def _foretold(desk: Desk, key: str, order: Order) -> Decision | None:
-    """What the rules would say of an order, also where its body has no right form."""
+def foretell_order(desk: Desk, key: str, order: Order) -> Decision | None:
+    """Why an order would be refused: its body has no right form, the same waits already, or the rules say so."""
+    if (order.kind, order.body) in desk.waiting_bodies:
+        return Decision(0, REFUSED, outcome=WAITS_ALREADY)
     try:
         body = parse_body(order.kind, order.body)
     except msgspec.DecodeError as error:
@@ -148,12 +151,12 @@ def approval_router(kit: Kit, names: Names) -> APIRouter:
 
     @router.get("/desk/certify")
     async def waiting(request: Request) -> Response:
-        who = kit.who(request, CLERK, MEMBER, SUPERVISOR)
+        who = _signer(kit, request)
         return await _page(kit, names, request, who, EMPTY, {})
 
     @router.post("/desk/certify")
     async def certify(request: Request) -> Response:
-        who, form = kit.who(request, CLERK, MEMBER, SUPERVISOR), await kit.form(request)
+        who, form = _signer(kit, request), await kit.form(request)
         act = form.text("act", 200)
         chosen = {int(number) for number in form.several("draft") if number.isascii() and number.isdigit()}
         if act.startswith("sheet:"):
@@ -176,6 +179,13 @@ def approval_router(kit: Kit, names: Names) -> APIRouter:
         return kit.see(request, "/desk/certify")
 
     return router
+
+
+def _signer(kit: Kit, request: Request) -> Who:
+    """Somebody who may sign here; a supervisor only where this node's ledger is one that they oversee."""
+    who = kit.who(request, CLERK, MEMBER, SUPERVISOR)
+    kit.guard.check_ledger(who, kit.settings.origin)
+    return who
 
 
 async def _refuse(kit: Kit, request: Request, who: Who, form: Form, chosen: set[int]) -> Response:

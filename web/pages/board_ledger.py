@@ -79,7 +79,7 @@ def ledger_routes(router: APIRouter, facts: Facts) -> None:
         if wanted and kept.account(wanted) is not None:
             return kit.see(request, f"{address(origin)}/accounts/{wanted}")
         chosen = status if status in STATUSES else None
-        rows = kept.accounts(max(after, -1), ROWS, chosen)
+        rows = kept.accounts(min(max(after, -1), LOG_MAX_ENTRIES), ROWS, chosen)
         return kit.page(
             request,
             "board/accounts.html",

@@ -58,7 +58,7 @@ WORDS = {
     "ledger": marked("Ledger"),
     "size": marked("Entries in the ledger then"),
     "entry": marked("Entry"),
-    "what": marked("Particulars"),
+    "what": marked("In short"),
     "at": marked("Stated at"),
     "account": marked("Account"),
     "balance": marked("Free to spend"),

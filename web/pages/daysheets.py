@@ -13,7 +13,6 @@ import hashlib
 import io
 from codecs import BOM_UTF8
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,17 +29,18 @@ from web.coupons import Shelf, coupon_evidence, parse_coupon
 from web.daysheet import BAD_ROW, COLUMNS, Misread, SheetReader
 from web.desk import DeskNode
 from web.i18n import translate as _
-from web.importing import index_rows, recorded_services
-from web.pages.approvals import at_desk, known, propose_all
+from web.pages.approvals import at_desk, foretell_order, known, propose_all
+from web.pages.desk_doubles import Recorded, ServiceKey, key_of
 from web.pages.desk_signing import (
     CLERK_ALONE,
     CLERK_MEMBER,
     NO_KEY,
     RECORDED,
+    RECORDED_ALREADY,
     REFUSED,
+    WAITS_ALREADY,
     Decision,
     Desk,
-    foretell,
     order_of,
 )
 from web.pages.desk_words import Words, accounts_in, told, why
@@ -56,7 +56,7 @@ SHEET_MAX_BYTES = 512 * 1024
 STEP_ROWS = 200
 """So many rows are judged while the writer waits."""
 SIGNERS_NAMED = "signers-named"
-THERE_ALREADY, DOUBLE = "there-already", "double"
+DOUBLE = "double"
 NAME = "sheet.csv"
 
 
@@ -188,20 +188,7 @@ def _foretell(desk: Desk, who: Who, lines: Sequence[Line]) -> list[Decision | No
     key = desk.key_for(who)
     if not key:
         return [Decision(0, REFUSED, outcome=NO_KEY) for _line in lines]
-    waiting = {draft.body for draft in desk.drafts.waiting() if draft.kind == "service"}
-    answers: list[Decision | None] = []
-    for line in lines:
-        order = _order(line, "")
-        if order.body in waiting:
-            answers.append(Decision(0, REFUSED, 0, THERE_ALREADY, _("it waits for a signature already")))
-        else:
-            answers += foretell(desk, key, order.demand, [body_of_order(order)])
-    return answers
-
-
-def body_of_order(order: Order) -> Service:
-    """The service in an order of this page."""
-    return msgspec.json.decode(order.body, type=Service)
+    return [foretell_order(desk, key, _order(line, "")) for line in lines]
 
 
 def read_sheet(node: DeskNode, kit: Kit, name: str, raw: bytes) -> Sheet | str:
@@ -214,22 +201,19 @@ def read_sheet(node: DeskNode, kit: Kit, name: str, raw: bytes) -> Sheet | str:
         return _("the first line of {path} cannot be read: {why}").format(path=name, why=error)
     except DeskError as error:
         return str(error)
-    paper_hash = hashlib.sha256(raw).digest()
-    reader = SheetReader(
+    reader, recorded = SheetReader(
         table,
-        paper_hash,
+        hashlib.sha256(raw).digest(),
         state.utc_offset,
         lambda text: coupon_evidence(parse_coupon(text, node.origin), state, shelf),
-    )
-    index = index_rows(table, reader, state.accounts, by_date=False)
-    with closing(recorded_services(node, paper_hash, index)) as recorded:
-        there = {key for _index, key in recorded}
+    ), Recorded(node)
     lines = []
     for record in table.records():
         line = _read_line(table, reader, record, state)
-        service = line.service
-        if service is not None and (service.provider, service.recipient, service.start, service.end) in there:
-            line.outcome, line.reason = THERE_ALREADY, _("this row is on the ledger already")
+        index = None if line.service is None else recorded.index(line.service)
+        if index is not None:
+            line.outcome = RECORDED_ALREADY
+            line.reason = _("it is on the ledger already, as entry {index}").format(index=index)
         lines.append(line)
         if len(lines) > SHEET_MAX_STATEMENTS:
             break
@@ -254,12 +238,12 @@ def _read_line(table: Table, reader: SheetReader, record: Record, state: State) 
 
 def _find_doubles(sheet: Sheet) -> None:
     """The second of two rows that say the same is held back."""
-    seen: dict[tuple[object, ...], int] = {}
+    seen: dict[ServiceKey, int] = {}
     for line in sheet.good:
         service = line.service
         if service is None:
             continue
-        key = service.provider, service.recipient, service.start, service.end
+        key = key_of(service)
         if key in seen:
             text = _("it says the same as line {line}").format(line=seen[key])
             line.outcome, line.reason = DOUBLE, text
@@ -303,7 +287,7 @@ def refused_rows(sheet: Sheet) -> bytes:
     kept = [place for place, name in enumerate(names) if name not in REFUSED_COLUMNS]
     rows = [format_row([*REFUSED_COLUMNS, *(sheet.header[place] for place in kept)])]
     for line in sheet.bad:
-        if line.outcome == THERE_ALREADY:
+        if line.outcome in (WAITS_ALREADY, RECORDED_ALREADY):
             continue
         cells = [line.cells[place] for place in kept] if line.cells else []
         rows.append(format_row([line.number, line.outcome, line.reason, *cells]))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
 from care.requestbook import REQUESTS_FILE
@@ -11,6 +12,7 @@ from care.requests import ACCEPTED, CHECKED_IN
 from chain.entry import Body, Entry
 from chain.fields import Time
 from store.drafts import REFUSED, Draft
+from store.wishes import Wishes
 from web.access.who import CLERK, MEMBER, Who
 from web.desk import DeskNode
 from web.pages.approvals import Waiting, approval_router, at_desk, known, survey, worded
@@ -26,6 +28,7 @@ from web.pages.nodepage import node_router, watched
 from web.pages.requests_kit import RequestKit
 from web.service.health import find_neighbours, find_troubles
 
+WISHES_FILE = "wishes.db"
 SHOWN_MAX = 8
 SCANNED_MAX = 500
 """So many entries of today are looked at; more are counted as more."""
@@ -93,6 +96,7 @@ def today_router(kit: Kit, names: Names) -> APIRouter:
             entries=[(index, entry.kind, words.lines(entry.body)) for index, entry in found.entries],
             counts=found.counts,
             objections=found.objections,
+            wishes=len(await to_thread.run_sync(Wishes(kit.home.folder / WISHES_FILE).open)),
             asked=asked,
             under_way=[tuple(some[number] or number for number in pair) for pair in pairs],
             unsealed=kit.writer.standing.unsealed,

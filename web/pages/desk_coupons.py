@@ -19,7 +19,7 @@ from ledger.bodies import CouponIssue
 from store.drafts import Draft
 from store.home import Home
 from store.log import StoreError
-from web.access.who import CLERK, MEMBER, SUPERVISOR
+from web.access.who import CLERK, MEMBER, SUPERVISOR, Who
 from web.couponbooks import Book, draw_html
 from web.coupons import Coupon, Shelf, parse_coupon, standing
 from web.desk import DeskNode
@@ -31,7 +31,7 @@ from web.pages.desk_words import told
 from web.pages.forms import EMPTY, Form
 from web.pages.kit import Kit
 from web.pages.names import Names
-from web.printing import pdf_of
+from web.pages.pdfs import pdf_in_turn
 from web.problem import Problem
 from web.table import BadRowError
 from web.text import hours_of, local_date, sentence
@@ -63,12 +63,12 @@ def coupon_router(kit: Kit, names: Names) -> APIRouter:
 
     @router.get("/desk/coupons")
     async def books(request: Request) -> Response:
-        kit.who(request, CLERK, MEMBER, SUPERVISOR)
+        _keeper(kit, request, CLERK, MEMBER, SUPERVISOR)
         return await _page(kit, names, request, EMPTY)
 
     @router.post("/desk/coupons/look")
     async def look(request: Request) -> Response:
-        who, form = kit.who(request, CLERK, MEMBER), await kit.form(request)
+        who, form = _keeper(kit, request, CLERK, MEMBER), await kit.form(request)
         try:
             slip = parse_coupon(form.text("coupon", 200, is_needed=True), kit.settings.origin)
         except BadRowError as error:
@@ -86,7 +86,7 @@ def coupon_router(kit: Kit, names: Names) -> APIRouter:
 
     @router.post("/desk/coupons")
     async def issue(request: Request) -> Response:
-        who, form = kit.who(request, MEMBER, SUPERVISOR), await kit.form(request)
+        who, form = _keeper(kit, request, MEMBER, SUPERVISOR), await kit.form(request)
         account = form.account("account")
         count = form.number("count", 1, BOOK_MAX)
         minutes = form.number("minutes_max", 1, DAY_MINUTES)
@@ -100,17 +100,17 @@ def coupon_router(kit: Kit, names: Names) -> APIRouter:
 
     @router.get("/desk/coupons/{index}/page")
     async def fetch(request: Request, index: int) -> Response:
-        kit.who(request, MEMBER, SUPERVISOR)
+        _keeper(kit, request, MEMBER, SUPERVISOR)
         path = await kit.writer.ask(lambda node: _waiting_page(node, kit.home, index))
         if path is None:
             raise Problem(404, "no-page", _("no page"), _("the page of this book was printed, or is not here"))
-        raw = await to_thread.run_sync(lambda: pdf_of(path.read_text("utf-8")))
+        raw = await pdf_in_turn(await to_thread.run_sync(path.read_text, "utf-8"))
         headers = {"Content-Disposition": f'attachment; filename="coupons-{index}.pdf"', "Cache-Control": "no-store"}
         return Response(raw, media_type="application/pdf", headers=headers)
 
     @router.post("/desk/coupons/{index}/printed")
     async def printed(request: Request, index: int) -> Response:
-        kit.who(request, MEMBER, SUPERVISOR)
+        _keeper(kit, request, MEMBER, SUPERVISOR)
         await kit.form(request)
         path = await kit.writer.ask(lambda node: _waiting_page(node, kit.home, index))
         if path is not None:
@@ -160,10 +160,17 @@ def _books(node: DeskNode, home: Home) -> list[Shown]:
     return found
 
 
+def _keeper(kit: Kit, request: Request, *roles: str) -> Who:
+    """Somebody in one of these roles; a supervisor only where this node's ledger is one that they oversee."""
+    who = kit.who(request, *roles)
+    kit.guard.check_ledger(who, kit.settings.origin)
+    return who
+
+
 async def _page(
     kit: Kit, names: Names, request: Request, form: Form, said: str = "", *, is_good: bool = True, status: int = 200
 ) -> Response:
-    who = kit.who(request, CLERK, MEMBER, SUPERVISOR)
+    who = _keeper(kit, request, CLERK, MEMBER, SUPERVISOR)
     books = await kit.writer.ask(lambda node: _books(node, kit.home))
     people = await known(names, request, who, {book.account for book in books})
     return kit.page(

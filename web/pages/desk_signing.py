@@ -27,7 +27,6 @@ from chain.limits import SHEET_MAX_STATEMENTS
 from chain.merkle import leaf_hash
 from ledger.kinds import KINDS
 from ledger.roster import AUTHORITY, CLERK, MEMBER, Key
-from ledger.signing import NEEDS_SECOND, NOT_ALLOWED
 from ledger.state import State
 from store.drafts import Draft, Drafts, Order, Place, Signer
 from store.home import Home
@@ -47,7 +46,8 @@ KIND_OF: dict[type[Body], str] = {kind.body: name for name, kind in KINDS.items(
 
 RECORDED, SIGNED, REFUSED = "recorded", "signed", "refused"
 SAME_PERSON, NOT_ASKED, NO_KEY, KEY_GONE = "same-person", "not-asked", "no-key", "key-gone"
-"""Why somebody cannot sign, besides the outcomes of the rules."""
+WAITS_ALREADY, RECORDED_ALREADY = "waits-already", "recorded-already"
+"""Why something is not signed or kept, besides the outcomes of the rules."""
 
 
 class Decision(NamedTuple):
@@ -86,6 +86,11 @@ class Desk:
     def kept(self) -> list[tuple[str, str]]:
         """Role and id of each key that is kept here."""
         return [(role, key_id) for role, key_id, _path in Keyring.files(self.home)]
+
+    @cached_property
+    def waiting_bodies(self) -> set[tuple[str, bytes]]:
+        """Kind and body of all that waits: what is sent twice is kept once."""
+        return {(draft.kind, draft.body) for draft in self.drafts.waiting()}
 
     def keyring(self) -> Keyring:
         return Keyring(self.home, self.passphrase, self.state, datetime.datetime.fromtimestamp(self.seconds, UTC))
@@ -181,41 +186,6 @@ def recover(desk: Desk) -> None:
     if desk.drafts.has_expected():
         store = desk.node.store
         desk.drafts.recover(lambda index: leaf_hash(store.entry(index)) if index < store.size else None, desk.seconds)
-
-
-def foretell(desk: Desk, author_key: str, demand: str, bodies: Sequence[Body]) -> list[Decision | None]:
-    """What the rules would say of statements if whoever is still missing signed too; None where they take it."""
-    roles = needed(demand, desk.state)
-    mine = desk.state.roster.keys[author_key]
-    signers = [mine] if mine.role in roles else []
-    answers: list[Decision | None] = []
-    for body in bodies:
-        chosen = _assumed(desk, roles, signers, {number for number in body.numbers() if number is not None})
-        if not chosen or chosen[0].role != roles[0]:
-            answers.append(Decision(0, REFUSED, outcome=NOT_ALLOWED if not signers else NEEDS_SECOND))
-            continue
-        (verdict,) = desk.node.judge(chosen[0].id, [key.id for key in chosen[1:]], [body])
-        is_open = len(signers) < len(chosen) == len(roles) > 1
-        if is_open and verdict is not None and verdict.outcome == NEEDS_SECOND:
-            verdict = None  # somebody else than those assumed may be the right one
-        refused = None if verdict is None else Decision(0, REFUSED, 0, verdict.outcome, verdict.detail)
-        answers.append(refused)
-    return answers
-
-
-def _assumed(desk: Desk, roles: Sequence[str], signers: Sequence[Key], named: AbstractSet[str]) -> list[Key]:
-    """Those who have signed, and others of the ledger in their place, strangers to who takes part first."""
-    state, chosen, left = desk.state, list(signers), Counter(roles) - Counter(key.role for key in signers)
-
-    def is_concerned(key: Key) -> bool:
-        account = None if key.account is None else state.accounts.get(key.account)
-        return key.account in named or (account is not None and not account.kin.isdisjoint(named))
-
-    for key in sorted(state.roster.keys.values(), key=is_concerned):
-        if left[key.role] and desk.counting(key.id) and all(key.person != other.person for other in chosen):
-            chosen.append(key)
-            left[key.role] -= 1
-    return sorted(chosen, key=lambda key: key.role != roles[0])
 
 
 def decide(desk: Desk, chosen: Sequence[Draft], who: Who | None) -> list[Decision]:

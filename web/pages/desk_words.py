@@ -11,7 +11,17 @@ from chain.fields import UTC, Time
 from ledger.bodies import COUPON, PAPER, Service
 from web.i18n import marked
 from web.i18n import translate as _
-from web.pages.desk_signing import KEY_GONE, NO_KEY, NOT_ASKED, RECORDED, SAME_PERSON, SIGNED, Decision
+from web.pages.desk_signing import (
+    KEY_GONE,
+    NO_KEY,
+    NOT_ASKED,
+    RECORDED,
+    RECORDED_ALREADY,
+    SAME_PERSON,
+    SIGNED,
+    WAITS_ALREADY,
+    Decision,
+)
 from web.telling import TELLERS
 from web.text import OTHERS, hours_of, named, named_category, sentence
 
@@ -20,6 +30,8 @@ CANNOT_SIGN = {
     SAME_PERSON: marked("you recorded or signed this yourself: another person has to look at it"),
     NOT_ASKED: marked("this waits for somebody in another role"),
     NO_KEY: marked("no key of yours is kept here, or it does not count any more"),
+    WAITS_ALREADY: marked("the same waits for a signature already"),
+    RECORDED_ALREADY: marked("the same service is on the ledger already"),
     KEY_GONE: marked("a key that signed it does not count any more or is not kept here: refuse it, and record it anew"),
 }
 EVIDENCE = {

@@ -25,6 +25,8 @@ FIELDS_MAX, FILES_MAX = 2_000, 1
 FIELD_MAX_BYTES = 2**20
 """Of one field that is no file. Files go to disk piece by piece, and the door bounds the whole."""
 TEXT_MAX_CHARACTERS = 2_000
+YEARS = 1880, 2998
+"""The oldest was born then; a ledger lasts no longer, whatever is added to a day."""
 ACCOUNT = re.compile(r"[0-9]{8}")
 CLOCK = re.compile(r"([01]?[0-9]|2[0-3])[:：]?([0-5][0-9])")
 
@@ -37,12 +39,17 @@ class Form:
         self.flaws: dict[str, str] = {}
 
     def text(self, name: str, maximum: int = TEXT_MAX_CHARACTERS, *, is_needed: bool = False) -> str:
-        """A field's text in NFC, without the space around it."""
+        """A field's text without the space around it; in NFC where it has no more than ``TEXT_MAX_CHARACTERS``.
+
+        Cut before it is looked at: to normalise text takes the square of its length at worst.
+        """
         value = self._fields.get(name, "")
-        text = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
+        text = value.strip() if isinstance(value, str) else ""
         if len(text) > maximum:
             self.flaw(name, _("at most {most} characters").format(most=maximum))
             return text[:maximum]
+        if len(text) <= TEXT_MAX_CHARACTERS:
+            text = unicodedata.normalize("NFC", text)
         if is_needed and not text:
             self.flaw(name, _("this is needed"))
         return text
@@ -69,10 +76,13 @@ class Form:
         """A day."""
         text = self.text(name, 32, is_needed=is_needed)
         try:
-            return datetime.date.fromisoformat(text) if text else None
+            day = datetime.date.fromisoformat(text) if text else None
         except ValueError:
+            day = datetime.date.min
+        if day is not None and not YEARS[0] <= day.year <= YEARS[1]:
             self.flaw(name, _("a date, like 2026-11-21"))
             return None
+        return day
 
     def clock(self, name: str, *, is_needed: bool = True) -> datetime.time | None:
         """A time of the day; ``0930`` and full-width colons are understood."""

@@ -95,6 +95,8 @@ def key_router(kit: Kit, names: Names) -> APIRouter:
         await to_thread.run_sync(kit.home.add_key, role, key, kit.passphrase)
         body = KeyGrant(account=account or None, key=key.public, role=role, until=await end_of(until))
         decision = await propose(kit, who, body, demand_of(role))
+        if decision.state == REFUSED:
+            await to_thread.run_sync(kit.home.drop_key, role, key.id)
         return kit.see(request, "/people/keys", said(decision), is_good=decision.state != REFUSED)
 
     @router.post("/people/keys/{key}/revoke")

@@ -235,7 +235,7 @@ def _answer(table: Table, number: int, who: Who, kind: str) -> Request | str:
 
 
 def _is_suitable(table: Table, request: Request, account: str) -> bool:
-    helper = next((each for each in table.helpers() if each.account == account), None)
+    helper = table.helper(account)
     need = next(iter(table.needs([request])), None)
     return helper is not None and need is not None and propose(need, helper) is not None
 
@@ -297,7 +297,7 @@ def _in_order(tasks: Sequence[Task]) -> list[Task]:
 
 def _nearby(table: Table, live: Sequence[Request], account: str) -> list[Near]:
     """What this volunteer is suitable for and could still take, the nearest in time first."""
-    helper = next((each for each in table.helpers() if each.account == account), None)
+    helper = table.helper(account)
     if helper is None:
         return []
     found = []
@@ -316,6 +316,6 @@ async def _page(care: RequestKit, request: WebRequest, who: Who, template: str) 
     tasks = [*own.promised, *own.to_confirm, *own.expected]
     accounts = {account for task in tasks for account in task.request.recipients}
     accounts |= {task.visit.volunteer for task in (*own.to_confirm, *own.expected)}
-    names = await care.named(who, accounts) if accounts else {}
+    names = await care.named(who, accounts)
     values: dict[str, Any] = {"mine": own, "words": RequestWords(names, own.words.offset, own.words.now)}
     return for_session(care.kit, request, care.kit.page(request, template, **values))

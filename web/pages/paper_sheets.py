@@ -10,11 +10,9 @@ The same template and style sheet (``paper/*.html``, ``paper.css``) make both.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import msgspec
-from anyio import to_thread
 from fastapi import Request, Response
 from markupsafe import Markup
 
@@ -33,8 +31,9 @@ from web.i18n import translate as _
 from web.pages.assets import STATIC
 from web.pages.kit import Kit, environment
 from web.pages.passbook_reading import Line, spoken
+from web.pages.pdfs import pdf_in_turn
 from web.papercodes import format_codes, slim
-from web.printing import pdf_of, qr_svg
+from web.printing import qr_svg
 from web.text import SEAL_MOVES, named_category, named_kind
 
 STYLE = STATIC / "paper.css"
@@ -103,7 +102,7 @@ async def pdf_answer(kit: Kit, sheet: Sheet) -> Response:
     """The sheet as PDF; DeskError where this machine cannot make one."""
     values = {"sheet": sheet, "language": language(), "style": Markup(STYLE.read_text()), **_shared(kit)}  # noqa: S704
     html = environment().get_template("pages/paper/print.html").render(values | dict(sheet.values))
-    raw = await to_thread.run_sync(partial(pdf_of, html))
+    raw = await pdf_in_turn(html)
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{sheet.name}.pdf"'}
     return Response(raw, media_type=PDF_TYPE, headers=headers)
 

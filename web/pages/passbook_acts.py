@@ -5,10 +5,11 @@ stands on it is judged and recorded at once. Without it the same form asks the d
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from chain.entry import Body
 from chain.limits import LOG_MAX_ENTRIES, STRING_MAX_CODE_POINTS
@@ -19,7 +20,7 @@ from store.wishes import CrowdedError, Wishes
 from web.i18n import translate as _
 from web.pages.forms import EMPTY, Form
 from web.pages.passbook_kit import Mine
-from web.pages.passbook_reading import Line, Own, is_objectable, lines_of
+from web.pages.passbook_reading import Line, Own, is_objectable, line_of, lines_of
 from web.pages.passbook_signed import SHEET_MAX_CHARACTERS, UnsignedError, own_sheet, submit
 from web.text import HOUR_MINUTES
 
@@ -27,6 +28,9 @@ HOURS_MAX = 10_000
 GROUND_MAX_CHARACTERS = 500
 LOOKED_THROUGH = 100
 """Of the last lines so many are looked through for services that may be objected to."""
+SERVICES_MAX = 8
+"""So many are offered."""
+Entry = Annotated[int | None, Query(ge=0, le=LOG_MAX_ENTRIES)]
 KIND_OF: dict[type[Body], str] = {kind.body: name for name, kind in KINDS.items()}
 
 
@@ -57,6 +61,8 @@ def act_router(mine: Mine) -> APIRouter:
     async def object_page(request: Request, form: Form, entry: int | None, status: int = 200) -> Response:
         who, own = await mine.own(request)
         found = lines_of(kit.ledgers.own, own.number, own.utc_offset, None, LOOKED_THROUGH)
+        asked = None if entry is None else line_of(kit.ledgers.own, own.number, own.utc_offset, entry)
+        found += [asked] if asked is not None else []
         services = _services(found, entry)
         known = await mine.named(who, {line.other for line in services if line.other in own.kin and line.other})
         return mine.page(
@@ -64,7 +70,7 @@ def act_router(mine: Mine) -> APIRouter:
         )
 
     @router.get("/me/object")
-    async def object_to(request: Request, entry: int | None = None) -> Response:
+    async def object_to(request: Request, entry: Entry = None) -> Response:
         return await object_page(request, EMPTY, entry)
 
     @router.post("/me/object")
@@ -131,4 +137,4 @@ async def _done(mine: Mine, request: Request, form: Form, own: Own, body: Body) 
 def _services(lines: Sequence[Line], entry: int | None) -> list[Line]:
     """The services among lines, each once; the one that was asked about first."""
     found = {line.index: line for line in lines if is_objectable(line)}
-    return sorted(found.values(), key=lambda line: (line.index != entry, -line.index))
+    return sorted(found.values(), key=lambda line: (line.index != entry, -line.index))[:SERVICES_MAX]

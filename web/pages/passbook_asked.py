@@ -1,6 +1,6 @@
-"""What persons ask the desk for: a clerk reads each wish and proposes it, or refuses it.
+"""What persons ask the desk for: a clerk or member reads each wish and proposes it, or refuses it.
 
-A wish that a clerk takes up is the clerk's own statement from then on: it waits for a member's signature at
+A wish that somebody takes up is their own proposal from then on: it waits for the other one's signature at
 ``/desk/certify`` like everything else (RULES §1, C+M).
 """
 
@@ -16,7 +16,7 @@ from ledger.bodies import Appeal, Dispute, Donate, Gift
 from ledger.kinds import KINDS
 from store.log import StoreError
 from store.wishes import OPEN, REFUSED, TAKEN, Wish
-from web.access.who import CLERK
+from web.access.who import CLERK, MEMBER
 from web.i18n import translate as _
 from web.pages.approvals import propose
 from web.pages.desk_signing import CLERK_MEMBER
@@ -54,7 +54,7 @@ def asked_router(mine: Mine) -> APIRouter:
 
     @router.get("/desk/asked")
     async def asked(request: Request) -> Response:
-        kit.who(request, CLERK)
+        kit.who(request, CLERK, MEMBER)
         found = await to_thread.run_sync(wishes_of(mine).open)
         bodies = {wish.id: body_of(wish) for wish in found}
         accounts = {number for body in bodies.values() for number in body.numbers() if number}
@@ -64,7 +64,7 @@ def asked_router(mine: Mine) -> APIRouter:
 
     @router.post("/desk/asked")
     async def decide(request: Request) -> Response:
-        who, form = kit.who(request, CLERK), await kit.form(request)
+        who, form = kit.who(request, CLERK, MEMBER), await kit.form(request)
         number = form.number("wish", 1, WISH_MAX)
         wish = None if number is None else await to_thread.run_sync(wishes_of(mine).get, number)
         if wish is None:

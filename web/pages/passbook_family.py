@@ -38,6 +38,7 @@ WHAT: dict[str, str] = {
     "passbook": marked("the passbook"),
     "search": marked("the name, in a search"),
     "request": marked("a request for help"),
+    "sign-in": marked("a sign-in or password was made"),
 }
 """What was looked at."""
 

@@ -31,6 +31,9 @@ SESSION, UNTIL = "Huzhu-Session", "Huzhu-Until"
 """Whose session a page was made for, and when it ends in seconds since 1970: the service worker heeds both."""
 NAME = "name"
 """What is recorded as looked at."""
+HOUR_SECONDS = 3_600
+NOTED_MAX = 4_096
+"""So many looks of this hour are remembered, to be written down once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Mine:
     kit: Kit
     names: Names
     halves: HalfSigned = field(init=False)
+    _noted: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "halves", HalfSigned(self.kit.home.folder / "halfsigned.db"))
@@ -54,12 +58,17 @@ class Mine:
         return who, own
 
     async def named(self, who: Who, accounts: Iterable[str]) -> dict[str, str]:
-        """Names of one's family, each look on record; "" where none is known."""
+        """Names of one's family, each look on record, once an hour; "" where none is known."""
         wanted = sorted(set(accounts))
         if not wanted:
             return {}
+        hour = self.kit.guard.now() // HOUR_SECONDS
         for account in wanted:
-            await to_thread.run_sync(self.kit.may_look, who, NAME, account)
+            if self._noted.get((who.name, account)) != hour:
+                await to_thread.run_sync(self.kit.may_look, who, NAME, account)
+                self._noted[who.name, account] = hour
+        while len(self._noted) > NOTED_MAX:
+            del self._noted[next(iter(self._noted))]
         return await self.names.of(wanted)
 
     async def waiting(self, own: Own) -> list[Kept]:

@@ -31,6 +31,11 @@ from web.pages.passbook_signed import SHEET_MAX_CHARACTERS, UnsignedError, own_s
 from web.text import CATEGORIES, named
 
 SERVICE = "service"
+SIGNED_EVIDENCE = {"class": "signed"}
+FIELDS = frozenset(
+    {"category", "end", "evidence", "guardian", "minutes", "paid_by", "provider", "recipient", "start"}
+)
+"""What the form makes, and all of it is shown to whoever confirms: nobody signs what they were not told."""
 ISSUE_PAYS = "issue"
 RECENT_MAX = 8
 NUMBER_MAX = 2**53 - 1
@@ -39,7 +44,7 @@ SIGNATURE_MAX_CHARACTERS = 100
 
 @dataclass(frozen=True, slots=True)
 class Confirmer:
-    """A key that may confirm a service for a recipient, and whose it is."""
+    """The newest key of somebody who may confirm a service for a recipient: the one on the phone they use now."""
 
     key: str
     account: str
@@ -68,6 +73,7 @@ class Told:
     start: Time
     end: Time
     minutes: int
+    paid_by: str
     key: str
 
 
@@ -160,13 +166,12 @@ def other_of(node: DeskNode, own: Own, number: str, now: Time) -> Other | None:
         return None
     time = state.log_time(now)
     confirming = [number, *([account.guardian] if account.guardian else []), *sorted(account.kin)]
-    keys = [
-        Confirmer(key.id, person, person == number)
-        for person in confirming
-        if person != own.number
-        for key in (state.roster.keys[key_id] for key_id in state.roster.of_person.get(person, ()))
-        if key.role in PEOPLE and key.counts_at(time)
-    ]
+    keys = []
+    for person in confirming:
+        theirs = (state.roster.keys[key_id] for key_id in reversed(state.roster.of_person.get(person, ())))
+        newest = next((key for key in theirs if key.role in PEOPLE and key.counts_at(time)), None)
+        if newest is not None and person != own.number:
+            keys.append(Confirmer(newest.id, person, person == number))
     provider = state.accounts[own.number]
     is_funded = account.funded in state.parameters.funded_groups and not (account.redeemable and account.balance > 0)
     guardian = provider.guardian if provider.minor else None
@@ -180,6 +185,8 @@ def _half(form: Form, own: Own, other: Other | None, seconds: int) -> Half:
     body, (beside,) = plain["body"], plain["with"]
     if body.get("provider") != own.number or other is None or body.get("recipient") != other.number:
         raise UnsignedError(_("sign only what you did yourself"))
+    if not body.keys() <= FIELDS or body.get("evidence") != SIGNED_EVIDENCE:
+        raise UnsignedError(_("this page does not take that kind of statement"))
     if beside not in {confirmer.key for confirmer in other.confirmers}:
         raise UnsignedError(_("that key cannot confirm it: load the page again"))
     return Half(sheet.statements[0], sheet.signatures[0].sig, own.number, beside, seconds)
@@ -211,6 +218,7 @@ def _told(kept: Kept, own: Own) -> Told | None:
         start=_shifted(body.start, own.utc_offset),
         end=_shifted(body.end, own.utc_offset),
         minutes=body.minutes,
+        paid_by=body.paid_by,
         key=kept.half.beside,
     )
 

@@ -11,6 +11,7 @@ from typing import Literal, cast
 from fastapi import APIRouter, Request, Response
 
 from care.people import Wish
+from care.requestbook import REQUESTS_FILE, erase_from
 from chain.entry import Body
 from chain.fields import Time, format_time, parse_time
 from ledger.bodies import AccountClose, CredentialGrant, CredentialRevoke, KinLink, KinUnlink
@@ -170,6 +171,7 @@ def _erase(desk: Desk, who: Who, account: str, now: Time) -> str:
             return BEGUN
         if first.person == known_key.person:
             return SAME_PERSON
+        erase_from(desk.home.folder / REQUESTS_FILE, desk.home.people_secret(desk.passphrase), account)
         people.erase(account, now, [wish.key, key])
     return DONE
 

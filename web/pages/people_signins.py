@@ -1,4 +1,8 @@
-"""Who may sign in: people get theirs from the clerk at the desk, clerks from a member. Nobody gives what they have not.
+"""Who may sign in: people get theirs at the desk. Sign-ins of clerks and members are made at the machine itself.
+
+Whoever could give out a clerk's sign-in could also sign in with it, and would be two people: what a clerk and a member
+have to do together one of them could do alone. So the pages make those of people only, one for each account, and the
+person sees who made it and when.
 
 A first password is drawn here, shown once on a slip that can be printed, and kept nowhere but as its hash. The page
 that shows it is the answer to the form: it has no address of its own, and whoever reloads it makes nothing new.
@@ -14,9 +18,8 @@ from store.access import Access, AccessError, User
 from store.log import StoreError
 from web.access.guard import unkept
 from web.access.passwords import Passwords
-from web.access.who import CLERK, MEMBER, NAME_MAX_CHARACTERS, PERSON, Who, fold_name
+from web.access.who import CLERK, MEMBER, NAME_MAX_CHARACTERS, PERSON, fold_name
 from web.i18n import translate as _
-from web.keyring import Keyring
 from web.pages.forms import EMPTY, Form
 from web.pages.kit import Kit
 from web.pages.names import Names
@@ -25,8 +28,8 @@ from web.problem import Problem
 
 GROUPS, GROUP_DIGITS = 4, 4
 """Sixteen digits in four groups: read aloud, typed on any keyboard, 53 bits."""
-MADE_BY = {CLERK: (PERSON,), MEMBER: (PERSON, CLERK)}
-"""Whose sign-ins somebody makes, changes and ends."""
+SIGN_IN = "sign-in"
+"""What the person sees on record when somebody makes a sign-in for their account, or another password."""
 
 
 def signin_router(kit: Kit, names: Names) -> APIRouter:
@@ -35,24 +38,19 @@ def signin_router(kit: Kit, names: Names) -> APIRouter:
 
     @router.get("/people/sign-ins")
     async def sign_ins(request: Request) -> Response:
-        who = kit.who(request, CLERK, MEMBER)
-        return await show_all(request, who, EMPTY)
-
-    @router.post("/people/sign-ins")
-    async def add_clerk(request: Request) -> Response:
-        who, form = kit.who(request, MEMBER), await kit.form(request)
-        name, key = _name(form), form.choice("key", await to_thread.run_sync(_clerk_keys, kit), is_needed=False)
-        if not form.flaws and await made(form, name, CLERK, "", key):
-            return await slip(request, name, CLERK, "", await first_password(name))
-        return await show_all(request, who, form, 422)
+        kit.who(request, CLERK, MEMBER)
+        users = await to_thread.run_sync(_users, kit.access, kit.settings.origin)
+        shown = await names.of([user.account for user in users if user.account])
+        return kit.page(request, "people/sign-ins.html", users=users, names=shown, may=(PERSON,))
 
     @router.post("/people/sign-ins/change")
     async def change(request: Request) -> Response:
         who, form = kit.who(request, CLERK, MEMBER), await kit.form(request)
-        user, act = await theirs(who, form.text("name", 4 * NAME_MAX_CHARACTERS)), form.text("act", 16)
+        user, act = await theirs(form.text("name", 4 * NAME_MAX_CHARACTERS)), form.text("act", 16)
         to = f"/people/{user.account}" if form.is_on("back") and user.account else "/people/sign-ins"
         match act:
             case "password":
+                await to_thread.run_sync(kit.may_look, who, SIGN_IN, user.account)
                 return await slip(request, user.name, user.role, user.account, await first_password(user.name))
             case "disable" | "enable":
                 await kept(partial(kit.access.set_disabled, user.name, act == "disable"))
@@ -71,20 +69,22 @@ def signin_router(kit: Kit, names: Names) -> APIRouter:
 
     @router.post("/people/{account}/sign-in")
     async def add_person(request: Request, account: str) -> Response:
-        kit.who(request, CLERK, MEMBER)
-        form = await kit.form(request)
+        who, form = kit.who(request, CLERK, MEMBER), await kit.form(request)
         portrait = await known(kit, account)
         name = _name(form)
         if portrait.is_closed:
             form.flaw("name", _("the account is closed"))
-        if not form.flaws and await made(form, name, PERSON, account, ""):
+        if any(user.account == account for user in await to_thread.run_sync(_users, kit.access, kit.settings.origin)):
+            form.flaw("name", _("there is a sign-in for this account: make another password for it"))
+        if not form.flaws and await made(form, name, account):
+            await to_thread.run_sync(kit.may_look, who, SIGN_IN, account)
             return await slip(request, name, PERSON, account, await first_password(name))
         return await show_one(request, account, form, 422)
 
-    async def made(form: Form, name: str, role: str, account: str, key: str) -> bool:
+    async def made(form: Form, name: str, account: str) -> bool:
         """Keep a new user without a password yet; the form has the flaw where there cannot be one."""
         now, ledger = kit.guard.now(), kit.settings.origin
-        add = partial(kit.access.add_user, name, role, ledger=ledger, account=account, key=key, now=now)
+        add = partial(kit.access.add_user, name, PERSON, ledger=ledger, account=account, now=now)
         try:
             await to_thread.run_sync(add)
         except AccessError as error:
@@ -112,20 +112,13 @@ def signin_router(kit: Kit, names: Names) -> APIRouter:
             password=password,
         )
 
-    async def theirs(who: Who, name: str) -> User:
-        """A user whom they may change; Problem 403 else, whether there is such a one or not."""
+    async def theirs(name: str) -> User:
+        """A person's user; Problem 403 else, whether there is such a one or not."""
         user = await to_thread.run_sync(kit.access.user, name)
-        if user is None or user.role not in MADE_BY[who.role] or user.ledger != kit.settings.origin:
-            text = _("this is not yours to change: members change the sign-ins of clerks, the command line all others")
+        if user is None or user.role != PERSON or user.ledger != kit.settings.origin:
+            text = _("this is not to be changed here: the pages change the sign-ins of people, `huzhu user` all others")
             raise Problem(403, "not-allowed", _("not allowed"), text)
         return user
-
-    async def show_all(request: Request, who: Who, form: Form, status: int = 200) -> Response:
-        users = await to_thread.run_sync(_users, kit.access, kit.settings.origin)
-        shown = await names.of([user.account for user in users if user.account])
-        keys = await to_thread.run_sync(_clerk_keys, kit)
-        values = {"users": users, "names": shown, "may": MADE_BY[who.role], "keys": [(key, key) for key in keys]}
-        return kit.page(request, "people/sign-ins.html", status, form=form, **values)
 
     async def show_one(request: Request, account: str, form: Form, status: int = 200) -> Response:
         portrait = await known(kit, account)
@@ -171,7 +164,3 @@ def _users(access: Access, origin: str) -> list[User]:
     """The clerks, members and people of this ledger."""
     return [user for user in access.users() if user.ledger == origin and user.role in (CLERK, MEMBER, PERSON)]
 
-
-def _clerk_keys(kit: Kit) -> list[str]:
-    """The ids of clerks' keys that are kept here."""
-    return [key_id for role, key_id, _path in Keyring.files(kit.home) if role == CLERK]

@@ -21,6 +21,7 @@ LOOKED = {
     SEARCH: marked("a list of names"),
     "balance": marked("the balance"),
     "statement": marked("the passbook's lines"),
+    "sign-in": marked("a sign-in or password was made"),
 }
 RELATIONS = {
     "spouse": marked("husband or wife"),

@@ -57,7 +57,8 @@ LATELY_DAYS, HISTORY_DAYS = 30, 90
 LEGS_LOOKED = 40
 """So far back a service is looked for that was recorded another way."""
 DAY_HOURS = 24
-LANGUAGE = "name"
+NAME = "name"
+"""What is recorded as looked at."""
 T = TypeVar("T")
 
 
@@ -94,8 +95,8 @@ class RequestKit:
         """Names for the person who asks, who has a part in the request; each look on record."""
         wanted = sorted(set(accounts) - {who.account})
         for account in wanted:
-            await to_thread.run_sync(partial(self.kit.may_look, who, LANGUAGE, account))
-        return await self.names.of({*wanted, who.account}) if wanted else await self.names.of([who.account])
+            await to_thread.run_sync(partial(self.kit.may_look, who, NAME, account))
+        return await self.names.of([*wanted, who.account])
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +220,12 @@ class Table:
         count = -(-(begin.minute + request.minutes) // 60)
         return [(first + hour) % (7 * DAY_HOURS) for hour in range(count)]
 
+    def helper(self, account: str) -> Helper | None:
+        """One volunteer; None for whoever is none."""
+        return next((helper for helper in self.helpers() if helper.account == account), None)
+
     def helpers(self) -> list[Helper]:
-        """Everybody who may serve, in order of account."""
+        """All volunteers, in order of account."""
         profiles = self.book.profiles()
         booked: dict[str, list[tuple[Request, Visit]]] = {}
         lately: dict[str, int] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Response
 from fastapi import Request as WebRequest
 
-from care.matching import Helper, Need, Proposal, ranked, unsuitable
+from care.matching import Need, Proposal, ranked, unsuitable
 from care.requests import (
     ACCEPT,
     CHECK_IN,
@@ -28,6 +28,7 @@ from care.requests import (
     Request,
     Step,
     Visit,
+    outcome_of,
 )
 from chain.fields import Time
 from web.access.who import CLERK, MEMBER, Who
@@ -142,17 +143,13 @@ def _offered(table: Table, number: int, account: str) -> Request | str:
     request = table.book.request(number)
     if request is None:
         return "no-such-request"
-    need, helper = next(iter(table.needs([request])), None), _helper(table, account)
+    need, helper = next(iter(table.needs([request])), None), table.helper(account)
     if helper is None:
         return "not-volunteer"
     outcome = None if need is None else unsuitable(need, helper)
     if outcome in NEVER:
         return outcome
     return table.take(number, Step(kind=OFFER, by=STAFF, at=table.now, volunteer=account))
-
-
-def _helper(table: Table, account: str) -> Helper | None:
-    return next((helper for helper in table.helpers() if helper.account == account), None)
 
 
 def _seen(table: Table, number: int) -> Seen | None:
@@ -192,5 +189,6 @@ async def _page(
         payers=seen.payers,
         words=words,
         levels={code: _(text) for code, text in CARE_LEVELS.items()},
+        may_withdraw=outcome_of(found, Step(kind=WITHDRAW, by=STAFF, at=seen.words.now)) is None,
         forms=[(PAPER, _("signed paper")), (COUPON, _("coupon"))],
     )

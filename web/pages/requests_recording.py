@@ -19,7 +19,7 @@ from web.access.who import Who
 from web.coupons import Shelf, coupon_evidence, parse_coupon
 from web.i18n import translate as _
 from web.pages.approvals import propose_all
-from web.pages.desk_record import paper_row
+from web.pages.desk_service import paper_row
 from web.pages.desk_signing import CLERK_ALONE, CLERK_MEMBER, RECORDED, REFUSED, Decision, order_of
 from web.pages.desk_words import PAYERS, why
 from web.pages.forms import Form

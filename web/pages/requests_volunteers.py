@@ -70,8 +70,7 @@ def volunteers_router(care: RequestKit) -> APIRouter:
 
     @router.get("/requests/volunteers/{account}")
     async def one(request: WebRequest, account: str) -> Response:
-        who = kit.who(request, CLERK, MEMBER)
-        await to_thread.run_sync(partial(kit.may_look, who, PROFILE, account[:8]))
+        kit.who(request, CLERK, MEMBER)
         return await _page(care, request, account, EMPTY)
 
     @router.post("/requests/volunteers/{account}")
@@ -98,6 +97,8 @@ async def _page(care: RequestKit, request: WebRequest, account: str, form: Form,
     someone = await care.ask(lambda table: _someone(table.state, table, account))
     if someone is None:
         raise Problem(404, "no-account", _("no such account"), _("there is no account of that number here"))
+    who = care.kit.who(request)
+    await to_thread.run_sync(partial(care.kit.may_look, who, PROFILE, account))
     names = await care.names.of([account])
     profile = someone.profile
     direction, minutes = ("", "") if profile.place is None else told(profile.place)

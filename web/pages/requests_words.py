@@ -168,7 +168,7 @@ class RequestWords:
 def reason_of(reason: Reason) -> str:
     """One of them."""
     texts = {
-        "walk": _("{count} minutes on foot"),
+        "walk": _("{count} min on foot"),
         "no-place": _("how far it is nobody knows: no place is told"),
         "credential": _("has the certificate that this needs"),
         "rare-skill": _("has a certificate that others may need more"),
@@ -180,7 +180,7 @@ def reason_of(reason: Reason) -> str:
         "no-diet": _("does not know the diet"),
         "known-face": _("has been there before ({count}×)"),
         "always-same": _("almost always the same ({count}×): better somebody else"),
-        "lately": _("asked for {count} hours in the last 30 days") if reason.count else _("not asked lately"),
+        "lately": _("asked for {count} h in the last 30 days") if reason.count else _("not asked lately"),
     }
     return texts[reason.code].format(count=reason.count)
 

@@ -8,9 +8,10 @@ from web.i18n import translate as _
 from web.pages.assets import STATIC
 from web.pages.forms import EMPTY, Form, read_form
 from web.pages.kit import HEADERS, LANGUAGE_COOKIE, LANGUAGE_SECONDS, environment, local_path, redirect
+from web.pages.pdfs import pdf_in_turn
 from web.pages.setup_kit import FIRST, Finished, SetupKit
 from web.pages.setup_village import summary
-from web.printing import pdf_of, qr_svg
+from web.printing import qr_svg
 from web.recovery import SHEETS as SHEET_COUNT
 from web.recovery import Recovery, asked_places
 from web.setup.answers import SHEETS
@@ -85,7 +86,7 @@ def sheets_router(kit: SetupKit) -> APIRouter:
     async def pdf(request: Request) -> Response:
         kit.check_step(request, SHEETS)
         html = paper_of(kit, (STATIC / PAPER_STYLE).read_text("utf-8"))
-        raw = await to_thread.run_sync(pdf_of, html)
+        raw = await pdf_in_turn(html)
         return Response(raw, 200, {"Cache-Control": "no-store"}, "application/pdf")
 
     @router.get("/setup/found")

@@ -8,7 +8,7 @@ const told = document.getElementById("checked");
 
 async function check(address) {
   const answer = await fetch(address);
-  if (!answer.ok) throw new FormatError(String(answer.status));
+  if (!answer.ok) throw new Error(String(answer.status));
   const proven = await checkProof(new Uint8Array(await answer.arrayBuffer()), [vkey]);
   return proven.kind === "promise" ? told.dataset.promised : told.dataset.good.replace("{size}", proven.size);
 }
@@ -22,7 +22,7 @@ for (const button of document.querySelectorAll("[data-check]")) {
       told.textContent = await check(button.dataset.check);
       told.classList.add("good");
     } catch (error) {
-      told.textContent = told.dataset.bad.replace("{why}", error.message);
+      told.textContent = error instanceof FormatError ? told.dataset.bad : told.dataset.away;
       told.classList.add("bad");
     }
   });
