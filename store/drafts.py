@@ -120,8 +120,10 @@ class Drafts:
 
     def waiting(self, *ids: int) -> list[Draft]:
         """Those that nobody has decided yet, the oldest first; of these numbers only, where some are named."""
-        found = self._drafts("state IN (?, ?) ORDER BY id", WAITING, EXPECTED)
-        return [draft for draft in found if draft.id in ids] if ids else found
+        if not ids:
+            return self._drafts("state IN (?, ?) ORDER BY id", WAITING, EXPECTED)
+        places = ",".join("?" * len(ids))
+        return self._drafts(f"state IN (?, ?) AND id IN ({places}) ORDER BY id", WAITING, EXPECTED, *ids)
 
     def get(self, number: int) -> Draft | None:
         """One of them, decided or not."""

@@ -94,19 +94,19 @@ def practice(session: "Session", again: bool) -> None:
     `practice.`: every page says so, and no tier admits it. `huzhu serve` with the same --home serves it.
     """
     from store.home import is_vacant
-    from web.practice import ORIGIN, PASSWORD, drop_practice, make_practice
+    from web.practice import ORIGIN, drop_practice, make_practice, password_of
 
     home = session.home
     if again and not is_vacant(home.folder):
         drop_practice(home)
     create = cast(Any, click.get_current_context().find_root().meta[CREATE])
     make_practice(home.folder, create)
-    names = user_names(home.access)
+    names, password = user_names(home.access), password_of(home)
     session.print(
-        {"origin": ORIGIN, "home": str(home.folder), "users": names, "password": PASSWORD},
+        {"origin": ORIGIN, "home": str(home.folder), "users": names, "password": password},
         [
             _("the practice ledger is in {folder}; `huzhu serve --home {folder}` serves it").format(folder=home.folder),
-            _("users: {names}; password of each: {password}").format(names=", ".join(names), password=PASSWORD),
+            _("users: {names}; password of each: {password}").format(names=", ".join(names), password=password),
         ],
     )
 

@@ -10,6 +10,7 @@ ledger of such a name (``refuse_practice``). It is made by the same imports as a
 import csv
 import datetime
 import random
+import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 PREFIX = "practice."
 ORIGIN = "practice.village.example/huzhu"
-PASSWORD = "lianxi-lianxi"  # noqa: S105 - shown to everybody: there is nothing to protect
+SHOWN_FILE = "practice.txt"
+"""In its home: the password of everybody, another in each practice ledger. The page shows it; it protects nothing."""
 BESIDE = "-practice"
 """Behind a home's name: where the set-up page puts its practice ledger."""
 AGAIN, END = "again", "end"
@@ -63,6 +65,11 @@ def users(people: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     yield "auditor", AUDITOR, ""
     yield "volunteer", PERSON, people[0]
     yield "elder", PERSON, people[VOLUNTEERS]
+
+
+def password_of(home: "Home") -> str:
+    """What everybody signs in with."""
+    return (home.folder / SHOWN_FILE).read_text("ascii")
 
 
 def make_practice(folder: Path, create: Callable[..., None]) -> None:
@@ -104,9 +111,13 @@ def _add_users(home: "Home", accounts: Sequence[str], keys: Sequence[str]) -> No
     import time
 
     from store.access import Access
+    from store.database import FILE_MODE
     from web.access.passwords import Passwords
 
-    hashed, signing = Passwords().hash(PASSWORD), iter(keys)
+    password, path = f"lianxi-{secrets.randbelow(10**6):06}", home.folder / SHOWN_FILE
+    path.touch(FILE_MODE)
+    path.write_text(password, "ascii")
+    hashed, signing = Passwords().hash(password), iter(keys)
     with closing(Access(home.access)) as access:
         for name, role, account in users(accounts):
             key = next(signing) if role in (CLERK, MEMBER) else ""

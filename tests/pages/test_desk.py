@@ -107,8 +107,12 @@ def test_what_is_sent_twice_is_kept_once(village: Village, clerk: httpx.Client, 
 def test_a_whole_sheet_is_signed_at_once(village: Village, clerk: httpx.Client, member: httpx.Client) -> None:
     for _turn in range(3):
         send(clerk, "/desk/record", **record(village, sheet="tuesday"))
-    done = send(member, "/desk/certify", act="sheet:clerk/tuesday")
-    assert re.search(r"recorded: 3, as entries \d+ to \d+", told(done))
+    shown = member.get("/desk/certify").text
+    send(clerk, "/desk/record", **record(village, sheet="tuesday"))
+    (act,) = re.findall(r'value="(sheet:clerk/tuesday#[0-9]+)"', shown)
+    assert "as entries" not in told(send(member, "/desk/certify", act="sheet:clerk/tuesday"))
+    done = send(member, "/desk/certify", act=act)
+    assert re.search(r"recorded: 3, as entries \d+ to \d+", told(done)), "what came after the page was shown waits"
 
 
 def test_what_is_refused_says_why(village: Village, clerk: httpx.Client, member: httpx.Client) -> None:

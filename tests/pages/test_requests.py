@@ -149,7 +149,7 @@ def test_a_group_shares_the_minutes_of_each(village: Village, clerk: httpx.Clien
     assert told(clerk, send(clerk, f"/requests/{number}", act=f"record:{volunteer}", **record)).startswith("good")
     with village.client("member") as member:
         page = member.get("/desk/certify").text
-        sheet = re.search(rf'value="(sheet:[^"]*request-{number})"', page)
+        sheet = re.search(rf'value="(sheet:[^"]*request-{number}#[0-9]+)"', page)
         assert sheet is not None
         assert told(member, send(member, "/desk/certify", act=sheet[1])).startswith("good")
     bodies = [body for _index, body in services(village) if body.group == f"request {number}"]

@@ -15,7 +15,7 @@ from store.home import Home
 from tests.pages.conftest import HEIGHT, LOCALES, WAIT_MS, Check, Shoot, watch
 from tests.pages.setting_up import ASKED, NAMES, ORIGIN, PASSPHRASE, WORD, SettingUp, password_of, setting_up
 from tests.web.desk import run
-from web.practice import PASSWORD
+from web.practice import SHOWN_FILE
 
 Open = Callable[..., Page]
 SLOW_MS = 30_000
@@ -217,7 +217,7 @@ def test_practice_begins_ends_and_leads_back(
     page.wait_for_selector("table")
     look(page, "practice-open")
 
-    sign_in(page)
+    sign_in(page, (node.home.parent / f"{node.home.name}-practice" / SHOWN_FILE).read_text())
     page.goto("/practice")
     assert page.locator("p.practice").is_visible()
     look(page, "practice")
@@ -231,7 +231,7 @@ def test_practice_begins_ends_and_leads_back(
     page.wait_for_url("**/practice", timeout=SLOW_MS)
     page.wait_for_selector("main a[href='/sign-in']")
 
-    sign_in(page)
+    sign_in(page, (node.home.parent / f"{node.home.name}-practice" / SHOWN_FILE).read_text())
     page.goto("/practice")
     page.locator("form:has(input[value=end]) button").focus()
     page.keyboard.press("Enter")
@@ -240,11 +240,11 @@ def test_practice_begins_ends_and_leads_back(
     assert not node.home.exists()
 
 
-def sign_in(page: Page) -> None:
+def sign_in(page: Page, password: str) -> None:
     """As the practice village's clerk."""
     page.goto("/sign-in")
     type_into(page, "name", "clerk")
-    type_into(page, "password", PASSWORD)
+    type_into(page, "password", password)
     page.keyboard.press("Enter")
     page.wait_for_selector(".me")
 

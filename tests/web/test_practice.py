@@ -19,7 +19,7 @@ from store.home import Home
 from tests.web import tiers
 from tests.web.desk import Desk, run
 from web.access.passwords import Passwords, new_password
-from web.practice import ASKED, ELDERS, ORIGIN, PASSWORD, VOLUNTEERS, drop_practice, is_practice, refuse_practice
+from web.practice import ASKED, ELDERS, ORIGIN, VOLUNTEERS, drop_practice, is_practice, password_of, refuse_practice
 from web.problems import DeskError
 
 
@@ -57,12 +57,14 @@ def test_something_waits_to_be_done(home: Path) -> None:
 
 
 def test_everybody_signs_in_with_the_password_that_is_shown(home: Path) -> None:
-    new_password("clerk", PASSWORD)
+    password = password_of(Home(home))
+    new_password("clerk", password)
+    assert (home / "practice.txt").stat().st_mode & 0o777 == 0o600
     with closing(Access(home / "access.db")) as access:
         users = {user.name: user for user in access.users()}
     assert {user.role for user in users.values()} == {"clerk", "member", "supervisor", "auditor", "person"}
     (hashed,) = {user.password for user in users.values()}
-    assert Passwords().is_right(hashed, PASSWORD)
+    assert Passwords().is_right(hashed, password)
     assert users["clerk"].key
     assert len({users[f"member{number}"].key for number in (1, 2, 3)}) == 3
     assert users["volunteer"].account != users["elder"].account
@@ -71,7 +73,7 @@ def test_everybody_signs_in_with_the_password_that_is_shown(home: Path) -> None:
 def test_the_command_begins_it_afresh_and_touches_nothing_else(tmp_path: Path, desk: Desk) -> None:
     folder = tmp_path / "practice"
     told = json.loads(run("practice", "--home", folder, "--json").stdout)
-    assert told["password"] == PASSWORD
+    assert told["password"] == password_of(Home(folder))
     assert "is not empty" in run("practice", "--home", folder, status=2).stderr
     with closing(sqlite3.connect(folder / "ledger.db")) as connection:
         (before,) = connection.execute("SELECT min(bytes) FROM entry").fetchone()

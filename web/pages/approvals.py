@@ -46,6 +46,7 @@ from web.pages.kit import Kit
 from web.pages.names import Names
 
 SHOWN_MAX = 300
+NUMBER_MAX_DIGITS = 18
 """So many drafts stand on one page; a sheet is signed whole all the same."""
 REASON_MAX_CHARACTERS = 200
 MALFORMED = "entry.malformed"
@@ -144,6 +145,11 @@ class Sheet:
     rows: list[Row] = field(default_factory=list)
     count: int = 0
 
+    @property
+    def shown(self) -> str:
+        """What the button asks to be signed: the sheet as far as it is shown, since more may come to it meanwhile."""
+        return f"{self.key}#{max((row.id for row in self.rows), default=0)}"
+
 
 def approval_router(kit: Kit, names: Names) -> APIRouter:
     """The routes."""
@@ -160,7 +166,7 @@ def approval_router(kit: Kit, names: Names) -> APIRouter:
         act = form.text("act", 200)
         chosen = {int(number) for number in form.several("draft") if number.isascii() and number.isdigit()}
         if act.startswith("sheet:"):
-            wanted = partial(_of_sheet, key=act.removeprefix("sheet:"))
+            wanted = partial(_of_sheet, shown=act.removeprefix("sheet:"))
         else:
             wanted = partial(_of_numbers, chosen=chosen)
             if not chosen:
@@ -221,9 +227,13 @@ def _of_numbers(desk: Desk, _who: Who, chosen: set[int]) -> list[Draft]:
     return desk.drafts.waiting(*chosen)
 
 
-def _of_sheet(desk: Desk, who: Who, key: str) -> list[Draft]:
-    """Of a sheet whatever they can sign."""
-    found = [draft for draft in desk.drafts.waiting() if sheet_key(draft) == key]
+def _of_sheet(desk: Desk, who: Who, shown: str) -> list[Draft]:
+    """Of a sheet whatever they can sign of what they were shown: nothing that came to it later."""
+    key, _hash, last = shown.rpartition("#")
+    if not (last.isascii() and last.isdigit()):
+        return []
+    waiting = desk.drafts.waiting()
+    found = [draft for draft in waiting if sheet_key(draft) == key and draft.id <= int(last[:NUMBER_MAX_DIGITS])]
     return [draft for draft in found if not key_to_sign(desk, draft, who)[1]]
 
 

@@ -201,6 +201,11 @@ class Kit:
             self.note(request, text, is_good=is_good)
         return redirect(path)
 
+    def refused_anywhere(self, request: Request, problem: Problem) -> Response:
+        """The same for an address where no page of ours is."""
+        speak(language_of(request))
+        return zipped(request, self.refused(request, problem))
+
     def note(self, request: Request, text: str, *, is_good: bool = True) -> None:
         """Tell something on the next page that this browser is shown."""
         session = self.session_of(request)

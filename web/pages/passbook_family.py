@@ -16,8 +16,9 @@ from chain.fields import UTC, Time
 from store.access import Look
 from web.access.who import Who
 from web.desk import DeskNode
-from web.dossiers import open_people
+from web.dossiers import NAMES, open_people
 from web.i18n import marked
+from web.i18n import translate as _
 from web.pages.kit import Kit
 from web.pages.passbook_kit import Mine
 from web.pages.passbook_reading import Held, own_of
@@ -86,10 +87,15 @@ def family_router(mine: Mine) -> APIRouter:
         found = await to_thread.run_sync(_looks, kit, who, since)
         dossier = await kit.writer.ask(partial(_dossier_looks, number=own.number))
         seen = sorted([*found, *_timely(dossier, since)], key=lambda look: look.at, reverse=True)
-        local = [(own.local(look.at), look) for look in seen[:LOOKS_SHOWN_MAX]]
+        local = [(own.local(look.at), look, looked_at(look.what)) for look in seen[:LOOKS_SHOWN_MAX]]
         return mine.page(request, own, "looks.html", looks=local, is_cut=len(seen) > LOOKS_SHOWN_MAX)
 
     return router
+
+
+def looked_at(what: str) -> str:
+    """What was looked at, in people's words: a whole, or fields of the dossier."""
+    return _(", ").join(named(WHAT | NAMES, part) for part in what.split(","))
 
 
 def _wards(node: DeskNode, numbers: Iterable[str], now: Time) -> list[Ward]:
@@ -106,7 +112,7 @@ def _looks(kit: Kit, who: Who, since: int) -> list[Seen]:
             datetime.datetime.fromtimestamp(look.at_seconds, UTC),
             look.user,
             named(USER_ROLES, roles.get(look.user, "")),
-            named(WHAT, look.what),
+            look.what,
             "",
             look.times,
         )

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from web.access.who import CLERK, MEMBER
 from web.i18n import translate as _
 from web.pages.kit import Kit, redirect
-from web.practice import AGAIN, END, PASSWORD
+from web.practice import AGAIN, END, password_of
 from web.problem import Problem
 
 WAYS = (AGAIN, END)
@@ -23,7 +23,7 @@ def practice_router(kit: Kit) -> APIRouter:
         who = kit.who_if_any(request)
         may_end = kit.restart is not None and who is not None and who.role in (CLERK, MEMBER)
         users = [(user.name, user.role, user.account) for user in kit.access.users()]
-        return kit.page(request, "setup/practice.html", users=users, password=PASSWORD, may_end=may_end)
+        return kit.page(request, "setup/practice.html", users=users, password=password_of(kit.home), may_end=may_end)
 
     @router.post("/practice")
     async def end(request: Request) -> Response:

@@ -12,6 +12,7 @@ from web.pages.pdfs import pdf_in_turn
 from web.pages.setup_kit import FIRST, Finished, SetupKit
 from web.pages.setup_village import summary
 from web.printing import qr_svg
+from web.problem import Problem
 from web.recovery import SHEETS as SHEET_COUNT
 from web.recovery import Recovery, asked_places
 from web.setup.answers import SHEETS
@@ -21,6 +22,8 @@ from web.setup.making import make_home
 
 PAPER_STYLE = "setup-paper.css"
 WORD_MAX_CHARACTERS = 20
+SAME_SITE = "same-origin"
+"""What browsers say of a form of ours."""
 
 
 def sheets_router(kit: SetupKit) -> APIRouter:
@@ -48,6 +51,9 @@ def sheets_router(kit: SetupKit) -> APIRouter:
 
     @router.post("/setup")
     async def enter(request: Request) -> Response:
+        if request.headers.get("sec-fetch-site", SAME_SITE) != SAME_SITE:
+            text = _("another site's page sent this: open the address that the terminal shows")
+            raise Problem(403, "other-site", _("not allowed"), text)
         form = await read_form(request)
         try:
             secret = kit.gate.enter(form.text("code", TYPED_MAX_CHARACTERS))

@@ -26,7 +26,7 @@ from web.service.answers import DOCUMENT, busy_problem, http_response, problem_r
 from web.service.asking import Asker
 from web.service.books import book_router
 from web.service.description import describe
-from web.service.door import Door, security_headers
+from web.service.door import Door, bug_problem, security_headers
 from web.service.entries import Submission, entry_router
 from web.service.health import Watched, health_router
 from web.service.journal import Journal
@@ -62,6 +62,8 @@ class Parts:
     tender: Tender | None = None
     metrics: Metrics = field(default_factory=Metrics)
     routers: Sequence[APIRouter] = ()
+    refused: Callable[[Request, Problem], Response] | None = None
+    """How a browser is told of a problem, as a page."""
     running: Callable[[], AbstractAsyncContextManager[None]] | None = None
     """What is started and stopped with the server."""
 
@@ -108,7 +110,8 @@ def make_api(parts: Parts, submission: Submission) -> FastAPI:
     app.add_exception_handler(StoreError, _store_teller(parts.journal))
     app.add_exception_handler(BusyError, _tell_busy)
     app.add_exception_handler(RequestValidationError, _tell_unread)
-    app.add_exception_handler(HTTPException, _tell_http)
+    app.add_exception_handler(HTTPException, _http_teller(parts))
+    app.add_exception_handler(Exception, _bug_teller(parts))
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 
@@ -147,7 +150,30 @@ async def _tell_unread(_request: Request, error: Exception) -> Response:
     return problem_response(Problem(400, "bad-request", _("not readable"), text))
 
 
-async def _tell_http(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return http_response(error)
+def _http_teller(parts: Parts) -> Callable[[Request, Exception], Response]:
+    def tell(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        if parts.refused is None or not _is_for_people(request):
+            return http_response(error)
+        text = _("there is no page at this address: go back, or begin at the first page")
+        return parts.refused(request, Problem(error.status_code, "no-such-page", _("no such page"), text))
+
+    return tell
+
+
+def _bug_teller(parts: Parts) -> Callable[[Request, Exception], Response]:
+    """What nobody foresaw; the door writes where it was into the journal."""
+
+    def tell(request: Request, _error: Exception) -> Response:
+        problem = bug_problem()
+        if parts.refused is None or not _is_for_people(request):
+            return problem_response(problem)
+        return parts.refused(request, problem)
+
+    return tell
+
+
+def _is_for_people(request: Request) -> bool:
+    """Whether a browser asks for a page."""
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")

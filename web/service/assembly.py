@@ -86,6 +86,7 @@ def assemble(
             exchange_router(Exchange(home.ledger, home.mirror), receipts(home)),
             *witness_routers(home, passphrase, writer, journal),
         ),
+        refused=kit.refused_anywhere,
         running=running,
     )
 

@@ -146,9 +146,14 @@ def _route(scope: Scope, is_log: bool) -> str:
     return quick or (NO_ROUTE if route is None else str(route.path))
 
 
-async def _answer_bug(send: Send) -> None:
+def bug_problem() -> Problem:
+    """The program is at fault."""
     text = _("the program is at fault, and has written where into its log; nothing is said to have been done")
-    body = format_problem(Problem(500, "bug", _("a fault of the program"), text))
+    return Problem(500, "bug", _("a fault of the program"), text)
+
+
+async def _answer_bug(send: Send) -> None:
+    body = format_problem(bug_problem())
     headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 500, "headers": headers})
     await send({"type": "http.response.body", "body": body})
