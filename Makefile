@@ -1,4 +1,4 @@
-# make demo | test | soak | bench | check | lock | vectors | clean
+# make demo | test | journeys | soak | bench | check | lock | vectors | clean
 #
 # Each target makes .venv first, from requirements.lock alone. Recipes are silent; a step speaks when it takes long or fails.
 
@@ -11,6 +11,8 @@ SOAK_SEED ?=
 PY := .venv/bin/python
 STAMP := .venv/stamp
 PEERS := .venv/peers
+# Whole journeys in a browser, page by page in both languages: what they hold is held in short by the other tests of pages.
+JOURNEYS := $(patsubst %,tests/pages/test_%.py,axe board passbook_looks_like people_journeys requests_journey setup_journey)
 AXE := .venv/node/node_modules/axe-core/axe.min.js
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/huzhu.po))
 
@@ -18,7 +20,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/huzhu.po)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SILENT:
-.PHONY: demo test soak bench check lock vectors clean venv debian-packages
+.PHONY: demo test journeys soak bench check lock vectors clean venv debian-packages
 
 demo: venv
 	$(PY) scripts/demo.py
@@ -26,7 +28,11 @@ demo: venv
 
 # pytest comes last: its closing line is the run's.
 test: debian-packages check $(PEERS) $(AXE)
-	$(PY) -m pytest $(PYTEST_ARGS) </dev/null
+	$(PY) -m pytest $(PYTEST_ARGS) $(addprefix --ignore=,$(JOURNEYS)) </dev/null
+
+# The long ones of the pages; their pictures are in .venv/shots.
+journeys: debian-packages venv $(AXE)
+	$(PY) -m pytest $(PYTEST_ARGS) $(JOURNEYS) </dev/null
 
 # A whole city in network namespaces under everything that can happen; the seed that it prints repeats the schedule.
 soak: venv

@@ -40,7 +40,6 @@ ACTS = (
     "/people",
     "/people/open",
     "/people/keys",
-    "/people/sign-ins",
     "/people/sign-ins/change",
     "/people/keys/0123456789abcdef/revoke",
     "/people/{}/particulars",
