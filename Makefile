@@ -11,8 +11,9 @@ SOAK_SEED ?=
 PY := .venv/bin/python
 STAMP := .venv/stamp
 PEERS := .venv/peers
-# Whole journeys in a browser, page by page in both languages: what they hold is held in short by the other tests of pages.
-JOURNEYS := $(patsubst %,tests/pages/test_%.py,axe board passbook_looks_like people_journeys requests_journey setup_journey)
+# Whole journeys in a browser in both languages, and every page judged by axe-core: minutes, and so not in `make test`.
+JOURNEYS := $(patsubst %,tests/pages/test_%.py,axe board check desk_journeys entrance paper passbook_journeys \
+  passbook_looks_like passbook_offline people_journeys requests_journey setup_journey stored)
 AXE := .venv/node/node_modules/axe-core/axe.min.js
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/huzhu.po))
 
