@@ -24,7 +24,7 @@ from sync.witness import MemoryWitnessStorage, WitnessStorage
 from tests.store.village import new_home
 from tests.sync.test_witness import CASES, ENTRIES, FOLDER, LOG, make_witness, remember, request
 from web.service.assembly import system_clock, witness_routers
-from web.service.health import find_troubles
+from web.service.health import find_neighbours, find_troubles
 from web.service.journal import Journal
 from web.service.witness import witness_router
 from web.service.writer import Standing
@@ -167,11 +167,12 @@ def test_a_home_that_witnesses_tells_of_a_fork_and_never_begins_again(tmp_path: 
         clock=system_clock,
     )
     assert post(request(0, 9)) == 200
-    assert list(find_troubles(watched)) == []
+    assert [*find_troubles(watched), *find_neighbours(watched)] == []
     assert post(request(9, 9, [*ENTRIES[:3], b"another", *ENTRIES[4:]])) == 409
     line = json.loads(written.getvalue())
     assert (line["event"], line["ledger"], line["size"]) == ("forked", LOG.name, 9)
-    assert ["has proven: 1;" in trouble for trouble in find_troubles(watched)] == [True]
+    assert list(find_troubles(watched)) == []
+    assert ["has proven: 1;" in each for each in find_neighbours(watched)] == [True]
     home.witness.unlink()
     assert post(request(9, 20)) == 503
     with pytest.raises(StoreError, match="must not cosign again"):
