@@ -13,8 +13,9 @@ other part of the store, lays its pages down otherwise (what is erased must be g
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from gettext import gettext as _
 from pathlib import Path
 from typing import NamedTuple
@@ -112,6 +113,46 @@ def make_whole(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
         raise _cannot_make(path, error) from error
     finally:
         _remove(draft)
+
+
+@dataclass(frozen=True)
+class SideFile:
+    """A small file beside the ledger: made whole when it is first written, and opened for each transaction.
+
+    ``statements`` make an empty one; ``foreign`` is what to say of another program's file, in the reader's language.
+    """
+
+    path: Path
+    identity: Identity
+    statements: Sequence[str]
+    settings: Sequence[str]
+    foreign: Callable[[], str]
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The file, which has to be there; raises StoreError."""
+        with explained(self.path), closing(connect(self.path, settings=self.settings)) as connection:
+            check_identity(connection, self.path, self.identity, self.foreign())
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, on disk where the block ends well."""
+        if not self.path.exists():
+            make_whole(self.path, self._fill)
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def _fill(self, connection: sqlite3.Connection) -> None:
+        for statement in self.statements:
+            connection.execute(statement)
+        mark(connection, self.identity)
 
 
 def place_of(path: Path) -> Place | None:

@@ -18,12 +18,11 @@ seconds since 1970. Raises StoreError.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from gettext import gettext as _
 from pathlib import Path
 from typing import NamedTuple
 
-from store.database import Identity, check_identity, connect, explained, make_whole, mark
+from store.database import Identity, SideFile
 from store.log import StoreError
 
 IDENTITY = Identity(0x48555A44, 1)
@@ -38,6 +37,7 @@ DECIDED_MAX = 1_000
 """As many decided ones are told at once, the newest."""
 
 TABLES = (
+    "PRAGMA journal_mode=WAL",
     "CREATE TABLE draft(id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, body BLOB NOT NULL,"
     " demand TEXT NOT NULL, sheet TEXT NOT NULL, remark TEXT NOT NULL, private BLOB NOT NULL, state TEXT NOT NULL,"
     " reason TEXT NOT NULL, decided INTEGER NOT NULL, entry INTEGER, leaf BLOB)",
@@ -104,12 +104,13 @@ class Drafts:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = SideFile(path, IDENTITY, TABLES, SETTINGS, _foreign)
 
     def put(self, orders: Sequence[Order], signer: Signer) -> list[int]:
         """Keep drafts that ``signer`` proposes; answers their numbers. Old decided ones are forgotten."""
         if any(max(len(order.body), len(order.private)) > BODY_MAX_BYTES for order in orders):
             raise StoreError(_("a draft has at most {most} bytes").format(most=BODY_MAX_BYTES))
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             run = connection.execute
             (count,) = run("SELECT count(*) FROM draft WHERE state IN (?, ?)", (WAITING, EXPECTED)).fetchone()
             if count + len(orders) > WAITING_MAX:
@@ -141,14 +142,14 @@ class Drafts:
 
     def sign(self, ids: Iterable[int], signer: Signer) -> None:
         """Somebody stands for these too, and they go on waiting for others."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             for number in ids:
                 _sign(connection, number, signer)
 
     def expect(self, places: Mapping[int, Place], signed: Mapping[int, Signer] | None = None) -> None:
         """These are about to be on the ledger; whoever of ``signed`` signs last is written down too."""
         sql = "UPDATE draft SET state=?, entry=?, leaf=? WHERE id=? AND state=?"
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             for number, place in places.items():
                 done = connection.execute(sql, (EXPECTED, place.entry, place.leaf_hash, number, WAITING)).rowcount
                 if done != 1:
@@ -158,14 +159,14 @@ class Drafts:
 
     def settle(self, ids: Iterable[int], at_seconds: int) -> None:
         """Those expected are on the ledger."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             for number in ids:
                 _decide(connection, number, RECORDED, "", at_seconds, EXPECTED)
 
     def refuse(self, ids: Iterable[int], reason: str, at_seconds: int, signer: Signer) -> int:
         """Somebody does not want them on the ledger; answers how many were still waiting."""
         count = 0
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             for number in ids:
                 done = _decide(connection, number, REFUSED, reason, at_seconds, WAITING)
                 if done:
@@ -178,7 +179,7 @@ class Drafts:
 
         ``leaf_at`` answers the leaf hash of the entry on disk at an index. Who signed last signs again.
         """
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             run = connection.execute
             for number, entry, leaf in run("SELECT id, entry, leaf FROM draft WHERE state=?", (EXPECTED,)).fetchall():
                 if leaf_at(entry) == leaf:
@@ -192,7 +193,7 @@ class Drafts:
         if not self._path.exists():
             return []
         chosen = f"SELECT {FIELDS} FROM draft WHERE {where}"  # noqa: S608 - of this module alone
-        with self._connected() as connection:
+        with self._file.reading() as connection:
             connection.execute("BEGIN")
             rows = connection.execute(chosen, values).fetchall()
             signers: dict[int, list[Signer]] = {row[0]: [] for row in rows}
@@ -202,34 +203,6 @@ class Drafts:
                     signers[number].append(Signer(*signer))
             connection.execute("COMMIT")
         return [Draft._make((*row, tuple(signers[row[0]]))) for row in rows]
-
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        foreign = _("{path} holds no drafts; restore it from a backup, or move it away to begin anew")
-        with explained(self._path), closing(connect(self._path, settings=SETTINGS)) as connection:
-            check_identity(connection, self._path, IDENTITY, foreign)
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, on disk where the block ends well."""
-        if not self._path.exists():
-            make_whole(self._path, _fill)
-        with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-
-
-def _fill(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    for table in TABLES:
-        connection.execute(table)
-    mark(connection, IDENTITY)
 
 
 def _insert(connection: sqlite3.Connection, order: Order, signer: Signer) -> int:
@@ -268,3 +241,7 @@ def _forget(connection: sqlite3.Connection, before_seconds: int) -> None:
     gone = "SELECT id FROM draft WHERE state IN (?, ?) AND decided<?"
     connection.execute(f"DELETE FROM signer WHERE draft IN ({gone})", old)  # noqa: S608 - a constant
     connection.execute("DELETE FROM draft WHERE state IN (?, ?) AND decided<?", old)
+
+
+def _foreign() -> str:
+    return _("{path} holds no drafts; restore it from a backup, or move it away to begin anew")

@@ -10,15 +10,12 @@ statement stands here. It holds what the ledger will hold, and nothing personal.
 forgotten. *Durability*: on disk when a method returns. *Concurrency*: any number of threads and processes.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from gettext import gettext as _
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from store.database import Identity, check_identity, connect, explained, make_whole, mark
+from store.database import Identity, SideFile
 from store.log import StoreError
 
 IDENTITY = Identity(0x48555A53, 1)
@@ -63,12 +60,13 @@ class HalfSigned:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = SideFile(path, IDENTITY, TABLES, SETTINGS, _foreign)
 
     def put(self, half: Half) -> None:
         """Keep it; one that is here already changes nothing. Raises CrowdedError where too much waits."""
         if len(half.statement) > STATEMENT_MAX_BYTES:
             raise StoreError(_("such a statement has at most {most} bytes").format(most=STATEMENT_MAX_BYTES))
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             run = connection.execute
             run("DELETE FROM half WHERE at<?", (half.at_seconds - KEPT_SECONDS,))
             (count,) = run("SELECT count(*) FROM half").fetchone()
@@ -93,39 +91,16 @@ class HalfSigned:
 
     def drop(self, number: int) -> None:
         """It waits no more."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             connection.execute("DELETE FROM half WHERE id=?", (number,))
 
     def _kept(self, where: str, value: object) -> list[Kept]:
         if not self._path.exists():
             return []
-        with self._connected() as connection:
+        with self._file.reading() as connection:
             rows = connection.execute(f"SELECT {FIELDS} FROM half WHERE {where}", (value,)).fetchall()  # noqa: S608
         return [Kept(number, Half(*half)) for number, *half in rows]
 
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        foreign = _("{path} holds no half-signed statements; restore it from a backup, or move it away to begin anew")
-        with explained(self._path), closing(connect(self._path, settings=SETTINGS)) as connection:
-            check_identity(connection, self._path, IDENTITY, foreign)
-            yield connection
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, on disk where the block ends well."""
-        if not self._path.exists():
-            make_whole(self._path, _fill)
-        with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-
-
-def _fill(connection: sqlite3.Connection) -> None:
-    for table in TABLES:
-        connection.execute(table)
-    mark(connection, IDENTITY)
+def _foreign() -> str:
+    return _("{path} holds no half-signed statements; restore it from a backup, or move it away to begin anew")

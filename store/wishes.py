@@ -10,14 +10,11 @@ what it asks for, which a member then signs beside (RULES §1). ``body`` is JSON
 disk when a method returns. *Concurrency*: any number of threads and processes.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from gettext import gettext as _
 from pathlib import Path
 from typing import NamedTuple
 
-from store.database import Identity, check_identity, connect, explained, make_whole, mark
+from store.database import Identity, SideFile
 from store.log import StoreError
 
 IDENTITY = Identity(0x48555A57, 1)
@@ -59,12 +56,13 @@ class Wishes:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = SideFile(path, IDENTITY, TABLES, SETTINGS, _foreign)
 
     def put(self, account: str, kind: str, body: bytes, at_seconds: int) -> None:
         """Keep it. The same wish that still waits is not kept twice. Raises CrowdedError where too much waits."""
         if len(body) > BODY_MAX_BYTES:
             raise StoreError(_("a wish has at most {most} bytes").format(most=BODY_MAX_BYTES))
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             run = connection.execute
             run("DELETE FROM wish WHERE state<>? AND decided<?", (OPEN, at_seconds - KEPT_SECONDS))
             same = "SELECT 1 FROM wish WHERE account=? AND kind=? AND body=? AND state=?"
@@ -91,40 +89,17 @@ class Wishes:
 
     def decide(self, number: int, state: str, at_seconds: int, before: str = OPEN) -> bool:
         """The desk took it up or refused it; False where it is not in the state ``before`` any more."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             sql = "UPDATE wish SET state=?, decided=? WHERE id=? AND state=?"
             return connection.execute(sql, (state, at_seconds, number, before)).rowcount == 1
 
     def _wishes(self, where: str, *values: object) -> list[Wish]:
         if not self._path.exists():
             return []
-        with self._connected() as connection:
+        with self._file.reading() as connection:
             rows = connection.execute(f"SELECT {FIELDS} FROM wish WHERE {where}", values).fetchall()  # noqa: S608
         return [Wish(*row) for row in rows]
 
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        foreign = _("{path} holds no wishes; restore it from a backup, or move it away to begin anew")
-        with explained(self._path), closing(connect(self._path, settings=SETTINGS)) as connection:
-            check_identity(connection, self._path, IDENTITY, foreign)
-            yield connection
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, on disk where the block ends well."""
-        if not self._path.exists():
-            make_whole(self._path, _fill)
-        with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-
-
-def _fill(connection: sqlite3.Connection) -> None:
-    for table in TABLES:
-        connection.execute(table)
-    mark(connection, IDENTITY)
+def _foreign() -> str:
+    return _("{path} holds no wishes; restore it from a backup, or move it away to begin anew")
