@@ -325,7 +325,7 @@ class Access:
                 return False
             sql = "INSERT INTO session(hash, user, created, seen, expires) VALUES(?, ?, ?, ?, ?)"
             run(sql, (hashed, user.id, now, now, expires_seconds))
-            _keep_newest(run, "session", user.id, SESSIONS_MAX)
+            _keep_newest(run, "session", user.id, hashed, SESSIONS_MAX)
         return True
 
     def session_holder(self, hashed: bytes) -> Holder | None:
@@ -362,7 +362,7 @@ class Access:
         """Remember that the user signed in from there."""
         with self._transaction() as run:
             run("INSERT OR REPLACE INTO device(hash, user, seen) VALUES(?, ?, ?)", (hashed, user.id, now))
-            _keep_newest(run, "device", user.id, DEVICES_MAX)
+            _keep_newest(run, "device", user.id, hashed, DEVICES_MAX)
 
     def device_user(self, hashed: bytes) -> str | None:
         """Who signed in from there."""
@@ -436,9 +436,10 @@ def _user(row: Any) -> User:
     return User(number, name, role, ledger, account, key, password, bool(disabled), created)
 
 
-def _keep_newest(run: Run, table: str, user: int, most: int) -> None:
-    newest = f"SELECT hash FROM {table} WHERE user=? ORDER BY seen DESC LIMIT -1 OFFSET ?"  # noqa: S608
-    run(f"DELETE FROM {table} WHERE hash IN ({newest})", (user, most))  # noqa: S608
+def _keep_newest(run: Run, table: str, user: int, hashed: bytes, most: int) -> None:
+    """So many of a user's, the one just made among them, whatever the clock says of the others."""
+    older = f"SELECT hash FROM {table} WHERE user=? AND hash<>? ORDER BY seen DESC LIMIT -1 OFFSET ?"  # noqa: S608
+    run(f"DELETE FROM {table} WHERE hash IN ({older})", (user, hashed, most - 1))  # noqa: S608
 
 
 def _fill(connection: sqlite3.Connection) -> None:

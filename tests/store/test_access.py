@@ -131,6 +131,8 @@ def test_sessions_and_devices_of_one_user_are_bounded(access: Access) -> None:
         access.trust_device(user, b"d%d" % number, NOW + number)
     kept = [number for number in range(SESSIONS_MAX + 5) if access.session_holder(b"s%d" % number)]
     assert kept == list(range(5, SESSIONS_MAX + 5))
+    sign_in(access, "wang", b"new", NOW)
+    assert access.session_holder(b"new") and access.session_holder(b"s%d" % (SESSIONS_MAX + 4)), "by a clock set back"
     assert sum(access.device_user(b"d%d" % number) == "wang" for number in range(SESSIONS_MAX + 5)) == DEVICES_MAX
 
 

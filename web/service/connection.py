@@ -4,7 +4,8 @@ Nobody is waited for without end: a request's head has its bytes and its time, a
 he is sent. One address may have only so many connections, as may all together; who is one too many reads so (503).
 
 An answer that comes before the whole request has, a refusal mostly, is to be read by somebody who is still sending. To
-close on him would throw away what is on its way to him, so the rest of the request is dropped up to a bound.
+close on him would throw away what is on its way to him, so the rest of the request is dropped up to a bound; and such an
+answer says that the connection ends with it.
 """
 
 import asyncio
@@ -74,10 +75,10 @@ class Patient(HttpToolsProtocol):
     _head_bytes = 0
     _is_whole = True
     """Whether all has come of the request that is being answered."""
+    _may_stay = True
+    """Whether the connection goes on after an answer to a whole request."""
     _rest_bytes: int | None = None
-    """How much more is dropped of a request that was answered."""
-    _is_last = False
-    """Whether the connection ends then."""
+    """How much more is dropped of a request that was answered, before the connection ends."""
     _is_refused = False
     """Whether nothing more of it is looked at."""
 
@@ -128,27 +129,21 @@ class Patient(HttpToolsProtocol):
             self._timer.cancel()
         super().on_headers_complete()
         self.cycle.transport = self._answering
+        self._may_stay, self.cycle.keep_alive = self.cycle.keep_alive, False
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._is_whole = True
-        if self._rest_bytes is None:
-            return
-        self._rest_bytes = None
-        if self._is_last:
+        if self._rest_bytes is not None:
             self.transport.close()
-        else:
-            self._begin_head()
+        elif not self.cycle.response_started:
+            self.cycle.keep_alive = self._may_stay
 
     def on_response_complete(self) -> None:
         is_last = not self.pipeline
         super().on_response_complete()
-        if not is_last or self.transport.is_closing():
-            return
-        if self._is_whole:
+        if is_last and self._is_whole and not self.transport.is_closing():
             self._begin_head()
-        else:
-            self._drop_rest()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -180,7 +175,6 @@ class Patient(HttpToolsProtocol):
         self._is_refused = True
         self._crowd.refused += 1
         self.transport.write(answer)
-        self._is_last = True
         self._drop_rest()
 
     def _hang_up(self) -> None:
@@ -188,7 +182,6 @@ class Patient(HttpToolsProtocol):
         if self._is_whole:
             self.transport.close()
         else:
-            self._is_last = True
             self._drop_rest()
 
     def _drop_rest(self) -> None:

@@ -30,14 +30,15 @@ def head(path: str, length: int, *lines: str) -> bytes:
 
 
 def answer_of(made: socket.socket) -> bytes:
-    """The status line, once the whole answer was read."""
+    """The answer's head, once the whole answer was read."""
     file = made.makefile("rb")
-    status, length = file.readline(), 0
+    told, length = file.readline(), 0
     while (line := file.readline()) not in (b"\r\n", b""):
         name, _colon, value = line.partition(b":")
         length = int(value) if name == b"content-length" else length
+        told += line
     file.read(length)
-    return status
+    return told
 
 
 JSON = "Content-Type: application/json"
@@ -54,14 +55,24 @@ WRONG = "Authorization: Bearer hz_wrong"
         ("/nowhere", (), b" 404 "),
     ],
 )
-def test_who_is_still_sending_reads_why(service: Running, path: str, lines: tuple[str, ...], status: bytes) -> None:
+@pytest.mark.parametrize("more", [(), ("Connection: close",)])
+def test_who_is_still_sending_reads_why(
+    service: Running, path: str, lines: tuple[str, ...], status: bytes, more: tuple[str, ...]
+) -> None:
+    with connected(service) as made:
+        made.sendall(head(path, REST, *lines, *more) + bytes(REST // 2))
+        told = answer_of(made)
+        assert status in told and b"connection: close" in told
+        made.sendall(bytes(REST // 2))
+        assert made.recv(1) == b""
+
+
+def test_who_has_sent_all_may_ask_again(service: Running) -> None:
     with connected(service) as made:
         for _again in range(2):
-            made.sendall(head(path, REST, *lines) + bytes(REST))
-            assert status in answer_of(made)
-        made.sendall(head(path, REST, *lines, "Connection: close") + bytes(REST))
-        assert status in answer_of(made)
-        assert made.recv(1) == b""
+            made.sendall(head("/nowhere", 1) + b"x")
+            told = answer_of(made)
+            assert b" 404 " in told and b"connection: close" not in told
 
 
 def test_who_sends_in_the_wrong_form_reads_why(service: Running) -> None:
