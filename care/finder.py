@@ -14,6 +14,7 @@ A character with several readings is found by each of them, a surname's own amon
 and chou, 解 by xie and jie, 曾 by zeng and ceng. ü may be typed as v, u or ü, and tones are not listened to.
 """
 
+import os
 import re
 import unicodedata
 from bisect import bisect_left, insort
@@ -23,6 +24,7 @@ from functools import lru_cache
 from heapq import nsmallest
 from itertools import islice, product
 
+os.environ.setdefault("PYPINYIN_NO_PHRASES", "1")  # each character is looked up alone: no phrases, half a second less
 from pypinyin import Style, pinyin
 
 TYPED_MAX_CHARACTERS = 64

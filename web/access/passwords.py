@@ -9,6 +9,8 @@ stand in each hash; one that was made with less is made anew when its owner sign
 
 import re
 import unicodedata
+from base64 import b64encode
+from secrets import token_bytes
 
 from nacl.exceptions import CryptoError
 from nacl.pwhash import argon2id
@@ -21,6 +23,7 @@ PASSWORD_MIN_CHARACTERS, PASSWORD_MAX_CHARACTERS = 10, 256
 DIFFERENT_MIN = 4
 """So many different characters it must have."""
 HASH = re.compile(r"\$argon2id\$v=19\$m=([0-9]{1,9}),t=([0-9]{1,9}),p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}")
+SALT_BYTES, HASH_BYTES = 16, 32
 KIB = 1_024
 
 
@@ -33,7 +36,8 @@ class Passwords:
 
     def __init__(self, passes: int = PASSES, memory_bytes: int = MEMORY_BYTES) -> None:
         self._passes, self._memory_bytes = passes, memory_bytes
-        self._nobody = self.hash("nobody")
+        salt, made = (b64encode(token_bytes(length)).decode().rstrip("=") for length in (SALT_BYTES, HASH_BYTES))
+        self._nobody = f"$argon2id$v=19$m={memory_bytes // KIB},t={passes},p=1${salt}${made}"
 
     def hash(self, password: str) -> str:
         """What is kept of a password: its hash, with salt and parameters."""

@@ -4,8 +4,8 @@ Nobody is waited for without end: a request's head has its bytes and its time, a
 he is sent. One address may have only so many connections, as may all together; who is one too many reads so (503).
 
 An answer that comes before the whole request has, a refusal mostly, is to be read by somebody who is still sending. To
-close on him would throw away what is on its way to him, so the rest of the request is dropped up to a bound; and such an
-answer says that the connection ends with it.
+close on him would throw away what is on its way to him, so the rest of the request is dropped up to a bound; and the
+answer says that the connection ends.
 """
 
 import asyncio

@@ -1,8 +1,11 @@
 """What a password must be, and its hash."""
 
 import pytest
+from nacl.pwhash import argon2id
 
-from web.access.passwords import PasswordError, Passwords, new_password
+from web.access.passwords import HASH, PasswordError, Passwords, new_password
+
+verify = argon2id.verify
 
 FAST, MORE_MEMORY, MORE_PASSES = Passwords(1, 8_192), Passwords(1, 16_384), Passwords(2, 8_192)
 GOOD = "five yellow persimmons"
@@ -43,6 +46,20 @@ def test_full_width_letters_are_the_same_password() -> None:
 def test_without_a_hash_no_password_is_right(hashed: str | None) -> None:
     assert not FAST.is_right(hashed, "nobody")
     assert not FAST.is_right(hashed, "")
+
+
+def test_without_a_user_the_work_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def verifying(hashed: bytes, password: bytes) -> bool:
+        asked.append(hashed)
+        return verify(hashed, password)
+
+    monkeypatch.setattr(argon2id, "verify", verifying)
+    for hashed in (None, FAST.hash("another")):
+        assert not FAST.is_right(hashed, GOOD)
+    nobody, somebody = (HASH.fullmatch(each.decode()) for each in asked)
+    assert nobody and somebody and nobody.groups() == somebody.groups()
 
 
 def test_a_password_that_is_no_text_is_wrong() -> None:
