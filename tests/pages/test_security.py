@@ -1,6 +1,8 @@
 """What other sites, strangers' links and broken programs try on the pages."""
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
@@ -173,6 +175,11 @@ def test_no_address_takes_a_way_back_from_a_stranger(village: Village, known: li
 # What every answer says of itself
 
 
+def source_of(style: str) -> str:
+    """How a policy names what stands in a page."""
+    return f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'"
+
+
 @pytest.mark.parametrize("role", (None, *ROLES))
 def test_headers_are_complete(walked: dict[str | None, dict[str, Found]], role: str | None) -> None:
     for path, found in walked[role].items():
@@ -183,7 +190,9 @@ def test_headers_are_complete(walked: dict[str | None, dict[str, Found]], role: 
         assert policy["default-src"] == "'none'", path
         assert not re.search(r"unsafe|\*|https?:|blob:", headers["content-security-policy"]), path
         if found.is_page:
-            assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'", path
+            assert policy["script-src"] == policy["form-action"] == "'self'", path
+            styles = re.findall("<style>(.*?)</style>", found.answer.text, re.DOTALL)
+            assert styles and {source_of(each) for each in styles} <= set(policy["style-src"].split()), path
             assert policy["base-uri"] == policy["frame-ancestors"] == "'none'", path
             assert headers["cross-origin-opener-policy"] == "same-origin", path
             assert headers["cross-origin-resource-policy"] == "same-origin", path
@@ -194,7 +203,9 @@ def test_headers_are_complete(walked: dict[str | None, dict[str, Found]], role: 
 
 
 def test_nothing_inline_stands_on_a_page(walked: dict[str | None, dict[str, Found]]) -> None:
-    pattern = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>|<[^>]*\s(style|on\w+)=|<style|javascript:", re.IGNORECASE)
+    pattern = re.compile(
+        r"<script(?![^>]*\ssrc=)[^>]*>|<[^>]*\s(style|on\w+)=|<style[^>]|javascript:|rel=.stylesheet", re.IGNORECASE
+    )
     for found in walked.values():
         for path, page in found.items():
             if page.is_page:

@@ -1,21 +1,25 @@
-"""Style sheets, modules and pictures of the pages: read once, named by their hash, kept by browsers for ever.
+"""Modules and pictures of the pages: read once, named by their hash, kept by browsers for ever. And their style sheets.
 
-    asset("huzhu.css")        # → /assets/3f2a9c…/huzhu.css, for a template
+    asset("desk.js")          # → /assets/3f2a9c…/desk.js, for a template
+    style("huzhu.css")        # → <style>…</style>
 
 Modules import each other by name (``import { … } from "./note.js"``), so all of them stand under one hash, that of all.
+A style sheet stands in the page itself: on a slow line a second request would cost more than its one or three
+kilobytes, and nothing is on the screen before it is there. The policy names the sheets by their hashes, and no others.
 """
 
 import hashlib
+from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
 from gzip import compress
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
+from markupsafe import Markup
 
 STATIC = Path(__file__).resolve().parent / "static"
 TYPES = {
-    ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -46,6 +50,18 @@ def assets() -> dict[str, Asset]:
 def asset(name: str) -> str:
     """Where a file is asked for; KeyError where there is none of that name."""
     return f"/assets/{assets()[name].hash}/{name}"
+
+
+@cache
+def style(name: str) -> Markup:
+    """A style sheet of ours as it stands in a page's head."""
+    return Markup(f"<style>{(STATIC / name).read_text('utf-8')}</style>")  # noqa: S704 - our own file
+
+
+def style_sources() -> str:
+    """Every style sheet by its hash, as a Content-Security-Policy names what may stand in a page."""
+    digests = (hashlib.sha256(path.read_bytes()).digest() for path in sorted(STATIC.glob("*.css")))
+    return " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
 
 
 def asset_router() -> APIRouter:

@@ -37,7 +37,7 @@ from web.access.signing import SignIn
 from web.access.who import ROLES, Who
 from web.i18n import CHINESE, LANGUAGES, language, language_of_header, speak
 from web.i18n import translate as _
-from web.pages.assets import asset
+from web.pages.assets import asset, style, style_sources
 from web.pages.forms import Form, read_form
 from web.problem import Problem
 from web.problems import DeskError
@@ -55,7 +55,7 @@ LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x7e]{0,500}")
 """A way back that leads nowhere else: one slash, and no second."""
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self';"
+        f"default-src 'none'; style-src {style_sources()}; script-src 'self'; img-src 'self' data:; connect-src 'self';"
         " manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "no-store",
@@ -295,7 +295,7 @@ def environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_callables(_, _plural, newstyle=False)  # type: ignore[attr-defined]
-    made.globals.update(asset=asset, role_name=lambda role: named(USER_ROLES, role))
+    made.globals.update(asset=asset, style=style, role_name=lambda role: named(USER_ROLES, role))
     made.filters.update(
         hours=hours_of,
         yuan=yuan_of,

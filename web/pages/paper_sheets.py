@@ -28,7 +28,6 @@ from store.log import StoreError
 from verify.receipts import BALANCE_FIRST_BYTES, StateLeaf
 from web.i18n import language
 from web.i18n import translate as _
-from web.pages.assets import STATIC
 from web.pages.kit import Kit, environment
 from web.pages.passbook_reading import Line, spoken
 from web.pages.pdfs import pdf_in_turn
@@ -36,7 +35,6 @@ from web.papercodes import format_codes, slim
 from web.printing import qr_svg
 from web.text import SEAL_MOVES, named_category, named_kind
 
-STYLE = STATIC / "paper.css"
 PDF_TYPE = "application/pdf"
 
 
@@ -100,7 +98,7 @@ def show(kit: Kit, request: Request, sheet: Sheet, back: str) -> Response:
 
 async def pdf_answer(kit: Kit, sheet: Sheet) -> Response:
     """The sheet as PDF; DeskError where this machine cannot make one."""
-    values = {"sheet": sheet, "language": language(), "style": Markup(STYLE.read_text()), **_shared(kit)}  # noqa: S704
+    values = {"sheet": sheet, "language": language(), **_shared(kit)}
     html = environment().get_template("pages/paper/print.html").render(values | dict(sheet.values))
     raw = await pdf_in_turn(html)
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{sheet.name}.pdf"'}

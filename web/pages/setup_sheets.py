@@ -5,7 +5,6 @@ from fastapi import APIRouter, Request, Response
 
 from web.i18n import LANGUAGES, language
 from web.i18n import translate as _
-from web.pages.assets import STATIC
 from web.pages.forms import EMPTY, Form, read_form
 from web.pages.kit import HEADERS, LANGUAGE_COOKIE, LANGUAGE_SECONDS, environment, local_path, redirect
 from web.pages.pdfs import pdf_in_turn
@@ -20,7 +19,6 @@ from web.setup.backup import practice_folder
 from web.setup.gate import TYPED_MAX_CHARACTERS, GateError
 from web.setup.making import make_home
 
-PAPER_STYLE = "setup-paper.css"
 WORD_MAX_CHARACTERS = 20
 SAME_SITE = "same-origin"
 """What browsers say of a form of ours."""
@@ -91,8 +89,7 @@ def sheets_router(kit: SetupKit) -> APIRouter:
     @router.get("/setup/sheets/paper.pdf")
     async def pdf(request: Request) -> Response:
         kit.check_step(request, SHEETS)
-        html = paper_of(kit, (STATIC / PAPER_STYLE).read_text("utf-8"))
-        raw = await pdf_in_turn(html)
+        raw = await pdf_in_turn(paper_of(kit, is_alone=True))
         return Response(raw, 200, {"Cache-Control": "no-store"}, "application/pdf")
 
     @router.get("/setup/found")
@@ -134,11 +131,11 @@ def check_words(form: Form, recovery: Recovery) -> None:
                 form.flaw(name, text.format(sheet=sheet.number, number=place))
 
 
-def paper_of(kit: SetupKit, style: str = "") -> str:
-    """The three sheets, a page each; with ``style`` the page stands alone."""
+def paper_of(kit: SetupKit, *, is_alone: bool = False) -> str:
+    """The three sheets, a page each; alone there is nothing else with them, as on paper."""
     recovery, village = kit.answers.sheets(), kit.answers.village
     drawn = [(sheet, qr_svg(sheet.text)) for sheet in recovery.sheets]
-    values = {"language": language(), "drawn": drawn, "village": village, "count": SHEET_COUNT, "style": style}
+    values = {"language": language(), "drawn": drawn, "village": village, "count": SHEET_COUNT, "is_alone": is_alone}
     return environment().get_template("pages/setup/paper.html").render(values)
 
 
