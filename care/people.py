@@ -33,9 +33,8 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlite_utils import Database, Migrations
-
 from care.dossier import CareError, Dossier
+from care.layout import Layout
 from care.vault import SEALED_MAX_BYTES, WRAPPED_BYTES, Locked, Vault, VaultError
 from chain.fields import Time, format_time
 from chain.merkle import HASH_BYTES
@@ -52,13 +51,13 @@ FOR_EVER = "9999"
 WAITING_TIME = datetime.timedelta(days=93)
 """A draft that nobody decided in so long is none any more."""
 
-migrations = Migrations("huzhu-people")
+layout = Layout("huzhu-people")
 
 
-@migrations(name="0001-dossiers")
-def _dossiers(database: Database) -> None:
+@layout.step("0001-dossiers")
+def _dossiers(connection: sqlite3.Connection) -> None:
     """``since`` is the log's size before the entry with the hash, while that entry may not be on the log."""
-    run = database.conn.execute
+    run = connection.execute
     run(
         "CREATE TABLE dossier(account TEXT, version INTEGER, hash BLOB, wrapped BLOB, sealed BLOB, since INTEGER,"
         " PRIMARY KEY(account, version)) WITHOUT ROWID"
@@ -70,15 +69,15 @@ def _dossiers(database: Database) -> None:
     run("INSERT INTO cleaning(due) VALUES(0)")
 
 
-@migrations(name="0002-owner")
-def _owner(database: Database) -> None:
-    database.conn.execute("CREATE TABLE owner(mark BLOB NOT NULL)")
+@layout.step("0002-owner")
+def _owner(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE owner(mark BLOB NOT NULL)")
 
 
-@migrations(name="0003-waiting")
-def _waiting(database: Database) -> None:
+@layout.step("0003-waiting")
+def _waiting(connection: sqlite3.Connection) -> None:
     """``wish``: that a dossier be erased, by the first of the two members whose will it has to be."""
-    run = database.conn.execute
+    run = connection.execute
     run(
         "CREATE TABLE waiting(account TEXT, version INTEGER, hash BLOB, wrapped BLOB, sealed BLOB, time TEXT,"
         " PRIMARY KEY(account, version)) WITHOUT ROWID"
@@ -125,7 +124,7 @@ def create_people(path: Path) -> None:
         raise PeopleError(_("{path} cannot be made: {error}").format(path=path, error=error.strerror)) from error
     path = path.resolve()
     with explained(path), closing(connect(path)) as connection:
-        migrations.apply(Database(connection))
+        layout.complete(connection)
         connection.execute(f"PRAGMA user_version={USER_VERSION}")
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     scrub_journal(path)
@@ -160,7 +159,7 @@ class People:
             text = _("{path} is of version {version}; this program knows version {known}")
             raise PeopleError(text.format(path=self._path, version=version, known=USER_VERSION))
         with explained(self._path):
-            migrations.apply(Database(self._connection))
+            layout.complete(self._connection)
         self._check_owner()
         if self._row("SELECT max(due) FROM cleaning") != (0,):
             self._clean()

@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlite_utils import Database, Migrations
 
 from care.dossier import CareError
+from care.layout import Layout
 from care.people import connect, explained, scrub_journal
 from care.requests import Request, Visit
 from care.vault import NONCE_BYTES, SEALED_MAX_BYTES, TAG_BYTES, Vault, VaultError
@@ -47,13 +47,13 @@ KEPT_DAYS = 400
 PROFILES_MAX = 20_000
 BOX_MAX_BYTES = SEALED_MAX_BYTES - NONCE_BYTES - TAG_BYTES
 
-migrations = Migrations("huzhu-requests")
+layout = Layout("huzhu-requests")
 T = TypeVar("T")
 
 
-@migrations(name="0001-requests")
-def _requests(database: Database) -> None:
-    run = database.conn.execute
+@layout.step("0001-requests")
+def _requests(connection: sqlite3.Connection) -> None:
+    run = connection.execute
     run("CREATE TABLE request(id INTEGER PRIMARY KEY AUTOINCREMENT, live INTEGER, day INTEGER, sealed BLOB)")
     run("CREATE INDEX request_live ON request(live, day)")
     run("CREATE TABLE recipient(account TEXT, request INTEGER, PRIMARY KEY(account, request)) WITHOUT ROWID")
@@ -101,7 +101,7 @@ def _create(path: Path, secret: bytes) -> None:
         draft.touch(0o600, exist_ok=False)
         connection = connect(draft)
         try:
-            migrations.apply(Database(connection))
+            layout.complete(connection)
             connection.execute("INSERT INTO owner(mark) VALUES(?)", (Vault(secret).lock_mark(),))
             connection.execute(f"PRAGMA user_version={USER_VERSION}")
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -139,7 +139,7 @@ class RequestBook:
             text = _("{path} holds no requests that this program knows; restore it from a backup")
             raise BookError(text.format(path=self._path))
         with explained(self._path):
-            migrations.apply(Database(self._connection))
+            layout.complete(self._connection)
         marks = self._rows("SELECT CASE WHEN length(mark)<=? THEN mark END FROM owner", SEALED_MAX_BYTES)
         if not marks or not all(isinstance(mark, bytes) and self._vault.is_mark(mark) for (mark,) in marks):
             text = _("{path} is of another home, or people.pem is not its key; restore both from one backup")

@@ -11,8 +11,7 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlite_utils import Database, Migrations
-
+from care.layout import Layout
 from store.database import BUSY_MILLISECONDS, connect, explained, touch
 from store.log import StoreError
 from store.sqlite import APPLICATION_ID, PAGE_BYTES, USER_VERSION
@@ -28,11 +27,11 @@ KEPT_TABLES = (
 )
 """What is kept of a ledger, beside its rows in ``log`` and ``mirror``, and its alarms."""
 
-migrations = Migrations("huzhu-mirror")
+layout = Layout("huzhu-mirror")
 
 
-@migrations(name="0001-mirror")
-def _mirror(database: Database) -> None:
+@layout.step("0001-mirror")
+def _mirror(connection: sqlite3.Connection) -> None:
     for statement in (
         "CREATE TABLE IF NOT EXISTS log(id INTEGER PRIMARY KEY, origin TEXT UNIQUE NOT NULL)",
         "CREATE TABLE IF NOT EXISTS entry(log INTEGER, idx INTEGER, bytes BLOB, PRIMARY KEY(log, idx)) WITHOUT ROWID",
@@ -59,19 +58,19 @@ def _mirror(database: Database) -> None:
         "CREATE INDEX alarm_code ON alarm(log, code, seen)",
         *TABLES,
     ):
-        database.conn.execute(statement)
+        connection.execute(statement)
 
 
-@migrations(name="0002-repeated-alarms")
-def _repeated_alarms(database: Database) -> None:
+@layout.step("0002-repeated-alarms")
+def _repeated_alarms(connection: sqlite3.Connection) -> None:
     for column in ("times INTEGER NOT NULL DEFAULT 1", "latest_seconds INTEGER", "latest_evidence TEXT"):
-        database.conn.execute(f"ALTER TABLE alarm ADD COLUMN {column}")
+        connection.execute(f"ALTER TABLE alarm ADD COLUMN {column}")
 
 
-@migrations(name="0003-matters")
-def _matters(database: Database) -> None:
+@layout.step("0003-matters")
+def _matters(connection: sqlite3.Connection) -> None:
     for statement in MATTER_TABLES:
-        database.conn.execute(statement)
+        connection.execute(statement)
 
 
 class MirrorRow(NamedTuple):
@@ -131,7 +130,7 @@ class MirrorFile:
         for setting in (f"page_size={PAGE_BYTES}", *names, "journal_mode=WAL", "synchronous=FULL"):
             self._run(f"PRAGMA {setting}")
         self._run(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
-        migrations.apply(Database(self._connection))
+        layout.complete(self._connection)
         if self._connection.in_transaction:
             self._run("COMMIT")
 

@@ -12,8 +12,7 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlite_utils import Database, Migrations
-
+from care.layout import RECORD, Layout
 from chain.checkpoint import open_checkpoint
 from chain.errors import NoteError
 from chain.merkle import leaf_hash, tree_root
@@ -36,48 +35,48 @@ NODE_TABLES = ("tile", "leg", "snapshot")
 SERVICE_TABLES = ("account", "answer")
 """What only a node's service needs."""
 
-migrations = Migrations("huzhu")
+layout = Layout("huzhu")
 
 
-@migrations(name="0001-archive")
-def _archive(database: Database) -> None:
+@layout.step("0001-archive")
+def _archive(connection: sqlite3.Connection) -> None:
     """An archive has these three tables, whoever made it, and perhaps no record of migrations."""
-    database.conn.execute("CREATE TABLE IF NOT EXISTS log(id INTEGER PRIMARY KEY, origin TEXT UNIQUE NOT NULL)")
-    database.conn.execute(
+    connection.execute("CREATE TABLE IF NOT EXISTS log(id INTEGER PRIMARY KEY, origin TEXT UNIQUE NOT NULL)")
+    connection.execute(
         "CREATE TABLE IF NOT EXISTS entry(log INTEGER, idx INTEGER, bytes BLOB, PRIMARY KEY(log, idx)) WITHOUT ROWID"
     )
-    database.conn.execute(
+    connection.execute(
         "CREATE TABLE IF NOT EXISTS checkpoint(log INTEGER, size INTEGER, note BLOB, PRIMARY KEY(log, size))"
         " WITHOUT ROWID"
     )
 
 
-@migrations(name="0002-node")
-def _node(database: Database) -> None:
+@layout.step("0002-node")
+def _node(connection: sqlite3.Connection) -> None:
     """Made anew as a whole where one of them is missing: each goes with the others."""
     for table in NODE_TABLES:
-        database.conn.execute(f"DROP TABLE IF EXISTS {table}")
-    database.conn.execute(
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    connection.execute(
         "CREATE TABLE tile(log INTEGER, level INTEGER, idx INTEGER, hashes BLOB, PRIMARY KEY(log, level, idx))"
     )
-    database.conn.execute(
+    connection.execute(
         "CREATE TABLE leg(log INTEGER, account TEXT, idx INTEGER, balance INTEGER, held INTEGER,"
         " PRIMARY KEY(log, account, idx)) WITHOUT ROWID"
     )
-    database.conn.execute("CREATE TABLE snapshot(log INTEGER PRIMARY KEY, size INTEGER, digest BLOB, state BLOB)")
+    connection.execute("CREATE TABLE snapshot(log INTEGER PRIMARY KEY, size INTEGER, digest BLOB, state BLOB)")
 
 
-@migrations(name="0003-service")
-def _service(database: Database) -> None:
+@layout.step("0003-service")
+def _service(connection: sqlite3.Connection) -> None:
     """Made anew as a whole too; the node fills ``account`` when it opens the ledger."""
     for table in SERVICE_TABLES:
-        database.conn.execute(f"DROP TABLE IF EXISTS {table}")
-    database.conn.execute(
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    connection.execute(
         "CREATE TABLE account(log INTEGER, number TEXT, position INTEGER, balance INTEGER, held INTEGER, status TEXT,"
         " unit TEXT, PRIMARY KEY(log, number)) WITHOUT ROWID"
     )
-    database.conn.execute("CREATE UNIQUE INDEX account_position ON account(log, position)")
-    database.conn.execute(
+    connection.execute("CREATE UNIQUE INDEX account_position ON account(log, position)")
+    connection.execute(
         "CREATE TABLE answer(log INTEGER, digest BLOB, at_seconds INTEGER, results BLOB, PRIMARY KEY(log, digest))"
         " WITHOUT ROWID"
     )
@@ -140,12 +139,11 @@ class SqliteStore:
             self._run(f"PRAGMA {setting}")
 
     def _migrate(self) -> None:
-        database = Database(self._connection)
-        migrations.apply(database)
+        layout.complete(self._connection)
         if self._lacks(NODE_TABLES):
-            _node(database)
+            _node(self._connection)
         if self._lacks(SERVICE_TABLES):
-            _service(database)
+            _service(self._connection)
 
     def _lacks(self, tables: Sequence[str]) -> bool:
         rows = self._do(lambda: self._run("SELECT name FROM sqlite_schema WHERE type='table'").fetchall())
@@ -349,7 +347,7 @@ class SqliteStore:
         """A copy of the archive alone, taken live: entries and checkpoints, in one plain file of mode 0600."""
         with new_file(path) as target:
             self._connection.backup(target)
-            for table in (*NODE_TABLES, *SERVICE_TABLES, Migrations.migrations_table):
+            for table in (*NODE_TABLES, *SERVICE_TABLES, RECORD):
                 target.execute(f"DROP TABLE IF EXISTS {table}")
             target.execute("PRAGMA journal_mode=DELETE")
             target.execute("VACUUM")
@@ -410,7 +408,7 @@ def write_archive(path: Path, ledgers: Iterable[Source]) -> None:
     with new_file(path) as target:
         mark(target, IDENTITY)
         target.execute("BEGIN")
-        _archive(Database(target))
+        _archive(target)
         for log, ledger in enumerate(ledgers, 1):
             if target.execute("SELECT 1 FROM log WHERE origin=?", (ledger.origin,)).fetchone():
                 raise StoreError(_("the ledger {origin} comes twice: leave one out").format(origin=ledger.origin))

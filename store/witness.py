@@ -19,8 +19,7 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import TypeVar
 
-from sqlite_utils import Database, Migrations
-
+from care.layout import Layout
 from chain.checkpoint import Checkpoint
 from chain.keys import MldsaSigningKey, SigningKey
 from chain.witness import origin_hash
@@ -38,16 +37,16 @@ WITNESS_ID = "witness.id"
 """Beside the keys: the id of the file that goes with them."""
 ID_BYTES = 16
 
-migrations = Migrations("huzhu-witness")
+layout = Layout("huzhu-witness")
 
 
-@migrations(name="0001-cosigned")
-def _cosigned(database: Database) -> None:
-    database.conn.execute(
+@layout.step("0001-cosigned")
+def _cosigned(connection: sqlite3.Connection) -> None:
+    connection.execute(
         "CREATE TABLE IF NOT EXISTS cosigned(origin TEXT PRIMARY KEY, hash TEXT UNIQUE NOT NULL,"
         " size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL) WITHOUT ROWID"
     )
-    database.conn.execute("CREATE TABLE IF NOT EXISTS witness(id TEXT NOT NULL)")
+    connection.execute("CREATE TABLE IF NOT EXISTS witness(id TEXT NOT NULL)")
 
 
 T = TypeVar("T")
@@ -127,7 +126,7 @@ class WitnessStore:
             raise _forgotten(self._path)
         for setting in ("journal_mode=WAL", "synchronous=FULL"):
             self._run(f"PRAGMA {setting}")
-        migrations.apply(Database(self._connection))
+        layout.complete(self._connection)
         if _read_id(self._connection) != _id_beside(self._identity):
             text = _(
                 "{path} is not the file that this witness was made with, by what stands in {identity}: put that file "
@@ -205,7 +204,7 @@ def _make_file(path: Path) -> None:
     try:
         with closing(_connect(draft)) as connection:
             connection.execute("PRAGMA synchronous=FULL")
-            migrations.apply(Database(connection))
+            layout.complete(connection)
             connection.execute("INSERT INTO witness(id) VALUES(?)", (secrets.token_hex(ID_BYTES),))
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         with suppress(FileExistsError):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_MAX_BYTES = 32_768
 HEAD_SECONDS = 15.0
@@ -88,7 +88,6 @@ class Patient(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._answering: Any = _Answering(transport, self._hang_up)
         self._begin_head()
         self._place = None if self.client is None else place_of(self.client[0])
         is_welcome = self._crowd.enter(self._place)
@@ -128,7 +127,8 @@ class Patient(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
         super().on_headers_complete()
-        self.cycle.transport = self._answering
+        answering: Any = _Answering(self.transport, self.cycle, self._hang_up)
+        self.cycle.transport = answering
         self._may_stay, self.cycle.keep_alive = self.cycle.keep_alive, False
 
     def on_message_complete(self) -> None:
@@ -144,6 +144,10 @@ class Patient(HttpToolsProtocol):
         super().on_response_complete()
         if is_last and self._is_whole and not self.transport.is_closing():
             self._begin_head()
+
+    def shutdown(self) -> None:
+        self._may_stay = False
+        super().shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -199,9 +203,26 @@ class Patient(HttpToolsProtocol):
 
 
 class _Answering:
-    """The transport as the answer to a request is given it: ends it as the connection wants to be ended."""
+    """The transport as it is given to the answer to one request.
 
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
+    The answer's head travels with the beginning of its body, in one packet; and it ends as the connection wants to.
+    """
+
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle, end: Callable[[], None]) -> None:
         self.is_closing = transport.is_closing
-        self.close = close
+        self._write, self._cycle, self._end = transport.write, cycle, end
+        self._head: bytes | None = b"" if cycle.scope["method"] == "HEAD" else None
+        """None before there is one, and empty once it is sent."""
+
+    def write(self, data: bytes) -> None:
+        if self._head is None and self._cycle.response_started:
+            self._head = data
+            return
+        if self._head:
+            data, self._head = self._head + data, b""
+        self._write(data)
+
+    def close(self) -> None:
+        if self._head:
+            self.write(b"")
+        self._end()
