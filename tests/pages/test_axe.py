@@ -21,8 +21,8 @@ WEIGHT_MAX_BYTES = 100_000
 """Of a page with all that it loads, as it travels, without fonts."""
 ENGLISH_EACH = 4
 """Every so many pages one is judged in English too."""
-KEEPS_ALL = "HUZHU_SHOTS" in os.environ
-"""Whether somebody wants pictures: then every page is looked at and kept in both languages."""
+KEEPS_ALL = os.environ.get("HUZHU_SHOTS_OF") == "all"
+"""Whether somebody wants pictures of all: then every page is looked at and kept in both languages."""
 NARROW, ZOOMED = {"width": 360, "height": 740}, {"width": 640, "height": 450}
 CUT = """() => {
     const wide = document.scrollingElement;

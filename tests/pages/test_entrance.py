@@ -89,14 +89,6 @@ def test_the_language_is_chosen_on_the_page_and_kept(village: Village, browser_p
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_about_is_for_everybody(browser_page: OpenPage, shoot: Shoot, check_axe: Check, language: str) -> None:
-    page = browser_page(None, language)
-    page.goto("/about")
-    shoot(page, "about")
-    check_axe(page)
-
-
 def test_another_password_ends_every_session(village: Village, browser_page: OpenPage, shoot: Shoot) -> None:
     village.add_user("forgetful")
     page, elsewhere = browser_page("forgetful"), browser_page("forgetful")

@@ -251,22 +251,6 @@ def _token(client: httpx.Client) -> str:
     return str(re.findall(r'name="token" value="([^"]+)"', client.get("/paper").text)[-1])
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_pages_look_right(
-    sheets: dict[str, str], browser_page: OpenPage, shoot: Shoot, check_axe: Check, language: str
-) -> None:
-    page = browser_page("clerk", language)
-    for name, address in {"choose": "/paper", **sheets}.items():
-        page.set_viewport_size({"width": 1280, "height": 900})
-        page.goto(address)
-        shoot(page, f"paper-{name}")
-        page.set_viewport_size({"width": 360, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
-        shoot(page, f"paper-{name}-360")
-        if language == "zh":
-            check_axe(page)
-
-
 def test_a_person_prints_from_the_browser(
     village: Village, trust: Path, browser_page: OpenPage, shoot: Shoot, check_axe: Check
 ) -> None:

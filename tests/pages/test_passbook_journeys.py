@@ -50,7 +50,7 @@ def index_told(page: Page) -> int:
     return int("".join(character for character in note.inner_text() if character.isdigit()))
 
 
-@pytest.mark.parametrize("language", ["zh"])
+@pytest.mark.parametrize("language", ["zh", "en"])
 def test_from_a_new_key_to_a_gift_an_objection_and_a_confirmed_service(
     browser_page: OpenPage, village: Village, shoot: Shoot, check_axe: Check, language: str
 ) -> None:

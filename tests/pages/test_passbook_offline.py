@@ -3,6 +3,7 @@
 import datetime
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages.conftest import OpenPage, Shoot
@@ -59,9 +60,12 @@ def promise_a_visit(village: Village, elder: str) -> str:
         return found[1]
 
 
-def test_a_volunteer_off_line_then_on(browser_page: OpenPage, village: Village, shoot: Shoot) -> None:
-    number = promise_a_visit(village, village.elders[3].account)
-    page = browser_page("person", "zh", 360)
+@pytest.mark.parametrize(("language", "elder"), [("zh", 3), ("en", 4)])
+def test_a_volunteer_off_line_then_on(
+    browser_page: OpenPage, village: Village, shoot: Shoot, language: str, elder: int
+) -> None:
+    number = promise_a_visit(village, village.elders[elder].account)
+    page = browser_page("person", language, 360)
     open_kept(page, "/me", "/me/service")
     page.context.set_offline(True)
 

@@ -237,3 +237,19 @@ def test_a_body_has_bounds(village: Village, known: list[Route]) -> None:
                 except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
                     pass  # it hung up while more came
             assert client.get("/about").status_code == httpx.codes.OK
+
+
+@pytest.mark.parametrize("charset, typed", [("undefined", b"x"), ("unicode_escape", rb"a\ud800b"), ("no-such", b"x")])
+@pytest.mark.parametrize(
+    "user, path, field", [(None, "/sign-in", "name"), (None, "/check", "receipt"), ("clerk", "/desk/record", "start")]
+)
+def test_a_form_holds_what_text_can(
+    village: Village, user: str | None, path: str, field: str, charset: str, typed: bytes
+) -> None:
+    with village.client(user) as client:
+        for part in (f'name="{field}"', 'name="file"; filename="a\\ud800b.csv"'):
+            body = f"--x\r\nContent-Disposition: form-data; {part}\r\n\r\n".encode() + typed + b"\r\n--x--\r\n"
+            answer = client.post(
+                path, content=body, headers={"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+            )
+            assert answer.status_code in NOT_TAKEN, (answer.status_code, part)

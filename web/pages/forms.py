@@ -135,10 +135,12 @@ EMPTY = Form({})
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a request; Problem 400 where they cannot be read."""
+    """The fields of a request; Problem 400 where they cannot be read, or hold what no text can (half a character)."""
     try:
         fields = await request.form(max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=FIELD_MAX_BYTES)
-    except (MultiPartException, FormParserError, UnicodeDecodeError, ClientDisconnect) as error:
+        for name, value in fields.multi_items():
+            f"{name}{value if isinstance(value, str) else value.filename}".encode()
+    except (MultiPartException, FormParserError, UnicodeError, LookupError, ClientDisconnect) as error:
         raise Problem(400, "bad-request", _("not readable"), _("this form cannot be read: send it again")) from error
     return Form(fields)
 
