@@ -3,6 +3,8 @@
 Nobody is waited for without end: a request's head has its bytes and its time, and so has whoever does not take in what
 he is sent. One address may have only so many connections, as may all together; who is one too many reads so (503).
 
+What stands behind a chunked body (trailers) is no header of the request, and is dropped.
+
 An answer that comes before the whole request has, a refusal mostly, is to be read by somebody who is still sending. To
 close on him would throw away what is on its way to him, so the rest of the request is dropped up to a bound; and the
 answer says that the connection ends.
@@ -20,7 +22,7 @@ HEAD_MAX_BYTES = 32_768
 HEAD_SECONDS = 15.0
 """How long a connection may be idle, and a request's first line and headers may take to come."""
 WRITE_SECONDS = 60.0
-"""How long a client may take in nothing of what it is sent."""
+"""How long a client may take in nothing of what it is sent, also of the last of it."""
 REST_MAX_BYTES, REST_SECONDS = 262_144, 2.0
 """So much of a request is still read, for so long, after it was answered."""
 ADDRESS_CONNECTIONS_MAX = 256
@@ -70,9 +72,12 @@ class Patient(HttpToolsProtocol):
 
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    _ending: asyncio.TimerHandle | None = None
     _place: str | None = None
     _is_in_head = True
     _head_bytes = 0
+    _odd_bytes = 0
+    """How much came behind the head since the body's last byte."""
     _is_whole = True
     """Whether all has come of the request that is being answered."""
     _may_stay = True
@@ -95,7 +100,7 @@ class Patient(HttpToolsProtocol):
             self._turn_away()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._timer, self._stalled):
+        for timer in (self._timer, self._stalled, self._ending):
             if timer is not None:
                 timer.cancel()
         self._crowd.leave(self._place)
@@ -106,12 +111,15 @@ class Patient(HttpToolsProtocol):
         if self._rest_bytes is not None:
             self._rest_bytes -= len(data)
             if self._rest_bytes < 0:
-                self.transport.close()
+                self._end()
                 return
         if self._is_refused:
             return
         was_in_head = self._is_in_head
+        self._odd_bytes += len(data)
         super().data_received(data)
+        if not self._is_whole and not was_in_head and self._odd_bytes > HEAD_MAX_BYTES:
+            self.transport.abort()
         if not (was_in_head and self._is_in_head) or self.transport.is_closing():
             return
         self._head_bytes += len(data)
@@ -122,8 +130,17 @@ class Patient(HttpToolsProtocol):
         super().on_message_begin()
         self._begin_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._odd_bytes = 0
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         self._is_in_head = self._is_whole = False
+        self._odd_bytes = 0
         if self._timer is not None:
             self._timer.cancel()
         super().on_headers_complete()
@@ -135,7 +152,7 @@ class Patient(HttpToolsProtocol):
         super().on_message_complete()
         self._is_whole = True
         if self._rest_bytes is not None:
-            self.transport.close()
+            self._end()
         elif not self.cycle.response_started:
             self.cycle.keep_alive = self._may_stay
 
@@ -148,6 +165,11 @@ class Patient(HttpToolsProtocol):
     def shutdown(self) -> None:
         self._may_stay = False
         super().shutdown()
+        if self.transport.is_closing():
+            self._end()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._end()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -163,8 +185,8 @@ class Patient(HttpToolsProtocol):
         self._wait(HEAD_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
-        if self._is_in_head and not self.transport.is_closing():
-            self.transport.close()
+        if self._is_in_head:
+            self._end()
 
     def _turn_away(self) -> None:
         """One connection too many."""
@@ -184,16 +206,22 @@ class Patient(HttpToolsProtocol):
     def _hang_up(self) -> None:
         """End the connection with the answer that was given."""
         if self._is_whole:
-            self.transport.close()
+            self._end()
         else:
             self._drop_rest()
+
+    def _end(self) -> None:
+        """Close the connection when all is sent, or after a while in which not all is taken in."""
+        self.transport.close()
+        if self._ending is None:
+            self._ending = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
 
     def _drop_rest(self) -> None:
         """Read on for a while, for the sake of who must send before he reads."""
         if self._rest_bytes is None:
             self._rest_bytes = REST_MAX_BYTES
             self._is_in_head = False
-            self._wait(REST_SECONDS, self.transport.close)
+            self._wait(REST_SECONDS, self._end)
 
     def _wait(self, seconds: float, do: Callable[[], None]) -> None:
         """In place of what was waited for."""
@@ -220,7 +248,8 @@ class _Answering:
             return
         if self._head:
             data, self._head = self._head + data, b""
-        self._write(data)
+        if not self.is_closing():
+            self._write(data)
 
     def close(self) -> None:
         if self._head:

@@ -4,6 +4,8 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from tests.store.village import new_home
 from tests.web.service.running import SECONDS, Running, running
 from web.service import connection, run
-from web.service.connection import ADDRESS_CONNECTIONS_MAX, REST_MAX_BYTES, TOO_LARGE, Crowd, place_of
+from web.service.connection import ADDRESS_CONNECTIONS_MAX, REST_MAX_BYTES, TOO_LARGE, Crowd, Patient, place_of
 
 REST = 200_000
 """More than a socket takes in at one go, and less than is dropped."""
@@ -94,6 +96,44 @@ def test_what_is_dropped_is_bounded(service: Running, monkeypatch: pytest.Monkey
         made.sendall(head("/nowhere", REST))
         assert b" 404 " in answer_of(made)
         assert made.recv(1) == b""
+
+
+CHUNKED = "POST /api/v1/entries HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n{}\r\n\r\n2\r\n{{}}\r\n0\r\n"
+
+
+def test_trailers_are_no_headers(service: Running) -> None:
+    """A second Authorization would be one too many."""
+    begun = CHUNKED.format(f"Authorization: Bearer {service.tokens['clerk']}\r\n{JSON}").encode()
+    for trailer in (b"", f"{WRONG}\r\n".encode()):
+        with connected(service) as made:
+            made.sendall(begun + trailer + b"\r\n")
+            assert b" 400 " in answer_of(made)
+
+
+@pytest.mark.parametrize("line", [b"T: " + b"x" * 1_000 + b"\r\n", b"x" * 1_000])
+def test_trailers_have_an_end(service: Running, line: bytes) -> None:
+    with connected(service) as made:
+        made.sendall(CHUNKED.format(f"Authorization: Bearer {service.tokens['clerk']}\r\n{JSON}").encode() + b"T: ")
+        with pytest.raises(ConnectionError):
+            for _endless in range(100_000):
+                made.sendall(line)
+
+
+def test_who_takes_in_nothing_of_the_last_is_cut_off_after_a_while() -> None:
+    """The node's own buffer may hold what nobody reads: to close would wait for it without end."""
+    held: Any = object.__new__(Patient)
+    done: list[str] = []
+    later: list[tuple[float, str]] = []
+    held.transport = SimpleNamespace(close=lambda: done.append("close"), abort="abort")
+
+    def call_later(seconds: float, call: str) -> str:
+        later.append((seconds, call))
+        return call
+
+    held.loop = SimpleNamespace(call_later=call_later)
+    held._end()
+    held._end()
+    assert done == ["close", "close"] and later == [(connection.WRITE_SECONDS, "abort")]
 
 
 def test_heads_too_large_are_told_so(service: Running) -> None:
