@@ -2,6 +2,7 @@
 
     found = demand(asked, helpers)
     found.cells[(hour, category)]        # a Cell: asked, free, served
+    found.totals[category]               # a Total: the minutes asked for, and those somebody agreed to
     found.missing()                      # the hours in which more was asked than came, the worst first
 
 The hours are local, 0 to 167, Monday 0 o'clock being 0. ``asked`` are the requests of some weeks; a category's supply
@@ -19,9 +20,10 @@ MISSING_SHOWN = 12
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One request as it counts: its category, the hours of the week it touches, and whether somebody came."""
+    """One request as it counts: its category and length, the hours of the week it touches, and who came."""
 
     category: str
+    minutes: int
     hours: tuple[int, ...]
     places: int
     came: int
@@ -39,22 +41,25 @@ class Cell(msgspec.Struct, frozen=True):
         return self.asked - self.served
 
 
+class Total(msgspec.Struct, frozen=True):
+    """One category in all the weeks, in minutes of those who are asked to come."""
+
+    asked_minutes: int = 0
+    served_minutes: int = 0
+
+    @property
+    def missing_minutes(self) -> int:
+        return self.asked_minutes - self.served_minutes
+
+
 class Demand(msgspec.Struct, frozen=True):
     """All of it. ``cells`` has those alone where anything is asked; ``free`` is everybody by hour."""
 
     cells: Mapping[tuple[int, str], Cell]
+    totals: Mapping[str, Total]
     free: tuple[int, ...]
     untold: int
     """Volunteers of whom nobody knows when they are free."""
-
-    def by_category(self) -> dict[str, Cell]:
-        """Asked and served in all hours; ``free``: the people that are free at the best of the hours asked."""
-        found: dict[str, Cell] = {}
-        for (_hour, category), cell in sorted(self.cells.items()):
-            sofar = found.get(category, Cell())
-            sums = sofar.asked + cell.asked, sofar.served + cell.served, max(sofar.free, cell.free)
-            found[category] = Cell(*sums)
-        return found
 
     def missing(self, most: int = MISSING_SHOWN) -> list[tuple[int, str, Cell]]:
         """Where the most places stayed empty, and then where the fewest are free."""
@@ -67,10 +72,14 @@ def demand(asked: Iterable[Asked], helpers: Sequence[Helper], needed: Mapping[st
     useful = [helper for helper in helpers if helper.may_serve and not helper.is_suspended and not helper.is_resting]
     places: Counter[tuple[int, str]] = Counter()
     came: Counter[tuple[int, str]] = Counter()
+    totals: dict[str, Total] = {}
     for one in asked:
+        sofar, served = totals.get(one.category, Total()), min(one.came, one.places)
+        asked_minutes = sofar.asked_minutes + one.places * one.minutes
+        totals[one.category] = Total(asked_minutes, sofar.served_minutes + served * one.minutes)
         for hour in one.hours:
             places[hour, one.category] += one.places
-            came[hour, one.category] += min(one.came, one.places)
+            came[hour, one.category] += served
     cells = {
         (hour, category): Cell(
             count, came[hour, category], _free(useful, hour, needed.get(category, frozenset()))
@@ -78,7 +87,7 @@ def demand(asked: Iterable[Asked], helpers: Sequence[Helper], needed: Mapping[st
         for (hour, category), count in sorted(places.items())
     }
     free = tuple(_free(useful, hour, frozenset()) for hour in range(WEEK_HOURS))
-    return Demand(cells, free, sum(not helper.free_hours for helper in useful))
+    return Demand(cells, totals, free, sum(not helper.free_hours for helper in useful))
 
 
 def _free(helpers: Iterable[Helper], hour: int, scopes: frozenset[str]) -> int:

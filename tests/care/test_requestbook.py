@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from care import requestbook as module
-from care.demand import Asked, Cell, demand
+from care.demand import Asked, Cell, Total, demand
 from care.dossier import CareError
 from care.matching import Helper
 from care.requestbook import NOTHING_TOLD, BookError, Profile, RequestBook, erase_from, open_book
@@ -270,9 +270,9 @@ def test_demand_counts_hours_and_says_what_is_missing() -> None:
         Helper(account="e", free_hours=frozenset({9}), may_serve=False),
     ]
     asked = [
-        Asked("assistance", (9, 10), 1, 1),
-        Asked("assistance", (9,), 2, 0),
-        Asked("legal_aid", (9,), 1, 0),
+        Asked("assistance", 60, (9, 10), 1, 1),
+        Asked("assistance", 45, (9,), 2, 0),
+        Asked("legal_aid", 30, (9,), 1, 0),
     ]
     found = demand(asked, helpers, {"legal_aid": frozenset({"legal"})})
     assert found.cells == {
@@ -281,5 +281,6 @@ def test_demand_counts_hours_and_says_what_is_missing() -> None:
         (9, "legal_aid"): Cell(1, 0, 1),
     }
     assert (found.free[9], found.free[10], found.free[11], found.untold) == (2, 1, 0, 1)
-    assert found.by_category() == {"assistance": Cell(4, 2, 2), "legal_aid": Cell(1, 0, 1)}
+    assert found.totals == {"assistance": Total(150, 60), "legal_aid": Total(30, 0)}
+    assert found.totals["assistance"].missing_minutes == 90
     assert [(hour, category) for hour, category, _cell in found.missing()] == [(9, "assistance"), (9, "legal_aid")]

@@ -7,7 +7,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Response
 from fastapi import Request as WebRequest
 
-from care.demand import Asked, Cell, Demand, demand
+from care.demand import Asked, Demand, Total, demand
 from care.matching import Helper
 from care.requests import WITHDRAWN, Request
 from web.access.who import CLERK, MEMBER
@@ -48,11 +48,7 @@ def demand_router(care: RequestKit) -> APIRouter:
         asked, helpers, needed = await care.ask(_asked)
         found = await to_thread.run_sync(demand, asked, helpers, needed)
         missing = [(_hour(hour), named_category(code), cell) for hour, code, cell in found.missing()]
-        by_category = found.by_category()
-        categories = [
-            (named_category(code), by_category.get(code, Cell()))
-            for code in CATEGORIES
-        ]
+        categories = [(named_category(code), found.totals.get(code, Total())) for code in CATEGORIES]
         return kit.page(
             request,
             "requests/demand.html",
@@ -77,7 +73,7 @@ def _asked(table: Table) -> tuple[list[Asked], Sequence[Helper], dict[str, froze
 
 def _one(table: Table, request: Request) -> Asked:
     came = sum(visit.has_place for visit in request.visits)
-    return Asked(request.category, tuple(table.week_hours(request)), request.places, came)
+    return Asked(request.category, request.minutes, tuple(table.week_hours(request)), request.places, came)
 
 
 def _squares(found: Demand, hour: int) -> list[Square]:
