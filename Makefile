@@ -1,9 +1,9 @@
-# make demo | test | journeys | soak | bench | check | lock | vectors | clean
+# make demo | test | soak | bench | check | lock | vectors | clean
 #
 # Each target makes .venv first, from requirements.lock alone. Recipes are silent; a step speaks when it takes long or fails.
 
 PYTHON ?= python3
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto --dist worksteal
 LOCK_ARGS ?=
 SOAK_MINUTES ?= 5
 SOAK_SEED ?=
@@ -11,9 +11,6 @@ SOAK_SEED ?=
 PY := .venv/bin/python
 STAMP := .venv/stamp
 PEERS := .venv/peers
-# Whole journeys in a browser in both languages, and every page judged by axe-core: minutes, and so not in `make test`.
-JOURNEYS := $(patsubst %,tests/pages/test_%.py,axe board check desk_journeys entrance paper passbook_journeys \
-  passbook_looks_like passbook_offline people_journeys requests_journey setup_journey stored)
 AXE := .venv/node/node_modules/axe-core/axe.min.js
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/huzhu.po))
 
@@ -21,19 +18,16 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/huzhu.po)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SILENT:
-.PHONY: demo test journeys soak bench check lock vectors clean venv debian-packages
+.PHONY: demo test soak bench check lock vectors clean venv debian-packages
 
 demo: venv
 	$(PY) scripts/demo.py
 	$(PY) scripts/demo_city.py
 
-# pytest comes last: its closing line is the run's.
+# pytest comes last: its closing line is the run's. Pictures of the pages go to $HUZHU_SHOTS, or .venv/shots;
+# HUZHU_SHOTS_OF=all takes one of every page in both languages.
 test: debian-packages check $(PEERS) $(AXE)
-	$(PY) -m pytest $(PYTEST_ARGS) $(addprefix --ignore=,$(JOURNEYS)) </dev/null
-
-# The long ones of the pages; their pictures are in .venv/shots.
-journeys: debian-packages venv $(AXE)
-	$(PY) -m pytest $(PYTEST_ARGS) $(JOURNEYS) </dev/null
+	$(PY) -m pytest $(PYTEST_ARGS) </dev/null
 
 # A whole city in network namespaces under everything that can happen; the seed that it prints repeats the schedule.
 soak: venv

@@ -112,12 +112,14 @@ def waits() -> Iterator[None]:
         "opening": "web.commands_hours:opening",
         "org": "web.commands_tiers:org",
         "params": "web.commands_hours:params",
+        "passphrase": "web.commands_recovery:passphrase",
         "person": "web.commands_people:person",
         "practice": "web.commands_recovery:practice",
         "public-list": "web.commands_cases:public_list",
         "receive": "web.commands_mirror:receive",
         "record": "web.commands_hours:record",
         "recover": "web.commands_recovery:recover",
+        "recovery": "web.commands_recovery:recovery",
         "report": "web.commands_reports:report",
         "resolve": "web.commands_hours:resolve",
         "restore": "web.commands_restore:restore",
@@ -172,6 +174,7 @@ def main(context: click.Context) -> None:
     show_default=True,
     help=marked("How many members must sign together for what is grave."),
 )
+@option("--name", metavar="TEXT", help=marked("What people call it: pages and papers show that beside the origin."))
 @option("--parent", metavar="VKEY", help=marked("Verifier key of the tier above; needs --authority."))
 @file_option("--authority", help=marked("File with the public keys of the tier above, one a line."))
 @file_option("--params", "params_file", help=marked("JSON file with parameters that differ from the defaults."))
@@ -183,6 +186,7 @@ def init(
     member_count: int,
     clerk_count: int,
     threshold: int,
+    name: str | None,
     parent: str | None,
     authority: Path | None,
     params_file: Path | None,
@@ -196,6 +200,7 @@ def init(
     from chain.note import format_vkey, parse_vkey
     from ledger.parameters import DEFAULTS
     from node import Founding, Node
+    from store.settings import NAME_MAX_CHARACTERS, is_name
     from web.founding import override, read_authorities, read_overrides
     from web.session import new_key, say
 
@@ -203,6 +208,8 @@ def init(
         raise DeskError(
             _("{origin} cannot name a ledger: write a domain name, and a path in small letters").format(origin=origin)
         )
+    if name is not None and not is_name(name):
+        raise DeskError(_("--name takes one line of at most {most} characters").format(most=NAME_MAX_CHARACTERS))
     above = None if parent is None else parse_vkey(parent)
     founding = Founding(
         origin=origin,
@@ -217,7 +224,9 @@ def init(
         at=session.at,
     )
     passphrase = session.new_passphrase()
-    Node.create(session.home.folder, founding, passphrase)
+    Node.create(
+        session.home.folder, founding, passphrase, furnish=lambda home, _node: home.set_name(name) if name else None
+    )
     with session.reading() as node:
         vkey = format_vkey(node.vkey)
     clerks, members = sorted(key.id for key in founding.clerks), sorted(key.id for key in founding.members)
@@ -241,6 +250,7 @@ def init(
     cls=Group,
     lazy={
         "grant": "web.commands_people:key_grant",
+        "import": "web.commands_keys:key_import",
         "list": "web.commands_people:key_list",
         "new": "web.commands_people:key_new",
         "revoke": "web.commands_people:key_revoke",

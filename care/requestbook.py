@@ -45,6 +45,8 @@ ROWS_MAX = 20_000
 KEPT_DAYS = 400
 """What is over stays so long: a year's pattern can be seen, and no longer a life's."""
 PROFILES_MAX = 20_000
+SEALED = f"CASE WHEN length(sealed)<={SEALED_MAX_BYTES} THEN sealed END"
+"""A box as it is read: none where it is larger than any that was made here."""
 BOX_MAX_BYTES = SEALED_MAX_BYTES - NONCE_BYTES - TAG_BYTES
 
 layout = Layout("huzhu-requests")
@@ -206,13 +208,12 @@ class RequestBook:
     def _requests(self, condition: str, *values: object) -> list[Request]:
         wanted = f"SELECT id FROM request WHERE {condition} ORDER BY id DESC LIMIT {ROWS_MAX}"  # noqa: S608
         heads = self._rows(
-            f"SELECT id, CASE WHEN length(sealed)<={SEALED_MAX_BYTES} THEN sealed END"  # noqa: S608
-            f" FROM request WHERE id IN ({wanted}) ORDER BY id",
+            f"SELECT id, {SEALED} FROM request WHERE id IN ({wanted}) ORDER BY id",  # noqa: S608
             *values,
         )
         parts = self._rows(
-            f"SELECT request, place, volunteer, CASE WHEN length(sealed)<={SEALED_MAX_BYTES} THEN sealed END"  # noqa: S608
-            f" FROM visit WHERE request IN ({wanted}) ORDER BY request, place",
+            f"SELECT request, place, volunteer, {SEALED} FROM visit"  # noqa: S608
+            f" WHERE request IN ({wanted}) ORDER BY request, place",
             *values,
         )
         visits: dict[int, list[Visit]] = {}
@@ -236,10 +237,7 @@ class RequestBook:
         return dict(self._profiles("true"))
 
     def _profiles(self, condition: str, *values: object) -> Iterator[tuple[str, Profile]]:
-        sql = (
-            f"SELECT account, CASE WHEN length(sealed)<={SEALED_MAX_BYTES} THEN sealed END FROM profile"  # noqa: S608
-            f" WHERE {condition} LIMIT {PROFILES_MAX}"
-        )
+        sql = f"SELECT account, {SEALED} FROM profile WHERE {condition} LIMIT {PROFILES_MAX}"  # noqa: S608
         for account, box in self._rows(sql, *values):
             yield account, self._unlock(f"profile/{account}", box, Profile)
 

@@ -44,6 +44,22 @@ STAGES = (REQUESTED, OFFERED, *IN_ORDER, WITHDRAWN, EXPIRED)
 OVER = frozenset((DECLINED, TAKEN_BACK, LAPSED, NOBODY_CAME))
 """Stages of a visit that came to nothing."""
 
+VOLUNTEERS = frozenset((ACCEPT, DECLINE, CHECK_IN, CHECK_OUT))
+RECIPIENTS = frozenset((NOBODY, CONFIRM, OBJECT, WITHDRAW))
+"""Whose a step is; EXPIRE is nobody's, and the staff may do this and all others."""
+BEGINS = {
+    DECLINE: ((OFFERED, ACCEPTED), "not-offered"),
+    TAKE_BACK: ((OFFERED, ACCEPTED), "not-offered"),
+    CHECK_IN: ((ACCEPTED,), "not-accepted"),
+    CHECK_OUT: ((CHECKED_IN,), "not-checked-in"),
+    NOBODY: ((ACCEPTED,), "not-accepted"),
+    CONFIRM: ((CHECKED_OUT, OBJECTED), "not-checked-out"),
+    OBJECT: ((CHECKED_OUT, CONFIRMED), "not-checked-out"),
+    PROPOSE: ((CONFIRMED,), "not-confirmed"),
+    RECORD: ((CONFIRMED,), "not-confirmed"),
+}
+"""At which stages of its visit a step begins, and why it is not possible at any other."""
+
 PAPER, COUPON, SCREEN = "paper", "coupon", "screen"
 FORMS = (SCREEN, PAPER, COUPON)
 """How a service was confirmed: on a page, on signed paper, or with a coupon."""
@@ -229,150 +245,107 @@ def take(request: Request, step: Step) -> Answer:
 
 def outcome_of(request: Request, step: Step) -> str | None:
     """Why a step is not possible; None where it is."""
-    return LADDERS[step.kind](request, step)
+    if step.kind == CONFIRM and step.by.account and step.by.account == step.volunteer:
+        return "own-service"
+    if not _is_theirs(request, step):
+        return "not-yours"
+    if request.ended:
+        return "ended"
+    known = request.visit(step.volunteer)
+    stages, otherwise = BEGINS.get(step.kind, ((), ""))
+    if stages and (known is None or known.stage not in stages):
+        return otherwise
+    ladder = LADDERS.get(step.kind)
+    return None if ladder is None else ladder(request, step)
 
 
-# The ladders
+def _is_theirs(request: Request, step: Step) -> bool:
+    """Whether the step is one that whoever does it may do."""
+    if step.kind in VOLUNTEERS:
+        return bool(step.volunteer) and (step.by.is_staff or step.by.account == step.volunteer)
+    if step.kind in RECIPIENTS:
+        return step.by.is_staff or not step.by.speaks_for.isdisjoint(request.recipients)
+    return step.by.is_staff or step.kind == EXPIRE
+
+
+# The ladders: what has to be so besides
 
 
 def _may_offer(request: Request, step: Step) -> str | None:
-    if not step.by.is_staff:
-        return "not-yours"
-    if request.ended:
-        return "ended"
+    known = request.visit(step.volunteer)
     if step.volunteer in request.recipients:
         return "own-request"
-    known = request.visit(step.volunteer)
     if known is not None and known.is_live:
         return "asked-already"
-    if not request.missing:
-        return "full"
-    if len(request.visits) >= VISITS_MAX:
-        return "too-many-asked"
-    return "too-late" if _is_past(request, step) else None
+    return _has_no_room(request, step)
 
 
 def _may_accept(request: Request, step: Step) -> str | None:
-    if not _is_volunteer(step):
-        return "not-yours"
-    if request.ended:
-        return "ended"
+    known = request.visit(step.volunteer)
     if step.volunteer in request.recipients:
         return "own-request"
-    known = request.visit(step.volunteer)
     if known is not None and known.has_place:
         return "accepted-already"
+    is_offered = known is not None and known.stage == OFFERED
+    if request.missing and not is_offered and not step.is_suitable:
+        return "not-offered"
+    return _has_no_room(request, step, is_asked=is_offered)
+
+
+def _has_no_room(request: Request, step: Step, *, is_asked: bool = False) -> str | None:
+    """Whether all places are taken, too many were asked, or nobody can come any more.
+
+    The staff may write down for some days who came all the same.
+    """
     if not request.missing:
         return "full"
-    is_offered = known is not None and known.stage == OFFERED
-    if not is_offered and not step.is_suitable:
-        return "not-offered"
-    if not is_offered and len(request.visits) >= VISITS_MAX:
+    if not is_asked and len(request.visits) >= VISITS_MAX:
         return "too-many-asked"
-    return "too-late" if _is_past(request, step) else None
-
-
-def _is_past(request: Request, step: Step) -> bool:
-    """Whether nobody can come any more; the staff may write down for some days who came all the same."""
     late = datetime.timedelta(hours=EXPIRES_HOURS if step.by.is_staff else 0)
-    return step.at > request.ends_at + late
-
-
-def _may_decline(request: Request, step: Step) -> str | None:
-    if not _is_volunteer(step):
-        return "not-yours"
-    return _is_at(request, step, "not-offered", OFFERED, ACCEPTED)
-
-
-def _may_take_back(request: Request, step: Step) -> str | None:
-    if not step.by.is_staff:
-        return "not-yours"
-    return _is_at(request, step, "not-offered", OFFERED, ACCEPTED)
+    return "too-late" if step.at > request.ends_at + late else None
 
 
 def _may_check_in(request: Request, step: Step) -> str | None:
-    if not _is_volunteer(step):
-        return "not-yours"
-    outcome = _is_at(request, step, "not-accepted", ACCEPTED) or _said_wrongly(step)
+    outcome, said_at = _said_wrongly(step), step.clocked.said_at
     if outcome:
         return outcome
-    said_at = step.clocked.said_at
     if said_at < request.starts_at - datetime.timedelta(minutes=EARLY_MAX_MINUTES):
         return "too-early"
     return "too-late" if said_at > request.ends_at + datetime.timedelta(hours=STAY_MAX_HOURS) else None
 
 
 def _may_check_out(request: Request, step: Step) -> str | None:
-    if not _is_volunteer(step):
-        return "not-yours"
-    outcome = _is_at(request, step, "not-checked-in", CHECKED_IN) or _said_wrongly(step)
+    outcome, said_at = _said_wrongly(step), step.clocked.said_at
     if outcome:
         return outcome
     known = request.visit(step.volunteer)
     began = None if known is None else known.checkin
-    if began is None or step.clocked.said_at <= began.said_at:
+    if began is None or said_at <= began.said_at:
         return "before-check-in"
-    stay = step.clocked.said_at - began.said_at
-    return "too-long" if stay > datetime.timedelta(hours=STAY_MAX_HOURS) else None
+    return "too-long" if said_at - began.said_at > datetime.timedelta(hours=STAY_MAX_HOURS) else None
 
 
 def _may_say_nobody(request: Request, step: Step) -> str | None:
-    if not _is_recipient(request, step):
-        return "not-yours"
-    outcome = _is_at(request, step, "not-accepted", ACCEPTED)
-    if outcome:
-        return outcome
     is_early = step.at < request.starts_at + datetime.timedelta(minutes=NOBODY_AFTER_MINUTES)
     return "too-early" if is_early else None
 
 
-def _may_confirm(request: Request, step: Step) -> str | None:
-    if step.by.account and step.by.account == step.volunteer:
-        return "own-service"
-    if not _is_recipient(request, step):
-        return "not-yours"
-    return _is_at(request, step, "not-checked-out", CHECKED_OUT, OBJECTED)
-
-
 def _may_object(request: Request, step: Step) -> str | None:
-    if not _is_recipient(request, step):
-        return "not-yours"
     if not step.text:
         return "no-ground"
-    outcome = _is_at(request, step, "not-checked-out", CHECKED_IN, CHECKED_OUT, CONFIRMED)
-    if outcome:
-        return outcome
     known = request.visit(step.volunteer)
-    if known is None or known.stage == CHECKED_IN:
-        return "not-checked-out"
-    return "proposed-already" if known.draft else None
+    return "proposed-already" if known is not None and known.draft else None
 
 
-def _may_propose(request: Request, step: Step) -> str | None:
-    if not step.by.is_staff:
-        return "not-yours"
-    return _is_at(request, step, "not-confirmed", CONFIRMED)
+def _may_record(_request: Request, step: Step) -> str | None:
+    return "not-on-the-ledger" if step.index is None else None
 
 
-def _may_record(request: Request, step: Step) -> str | None:
-    if not step.by.is_staff:
-        return "not-yours"
-    if step.index is None:
-        return "not-on-the-ledger"
-    return _is_at(request, step, "not-confirmed", CONFIRMED)
-
-
-def _may_withdraw(request: Request, step: Step) -> str | None:
-    if not _is_recipient(request, step):
-        return "not-yours"
-    if request.ended:
-        return "ended"
+def _may_withdraw(request: Request, _step: Step) -> str | None:
     return "under-way" if _is_under_way(request) else None
 
 
 def _may_expire(request: Request, step: Step) -> str | None:
-    if request.ended:
-        return "ended"
     if _is_under_way(request):
         return "under-way"
     is_early = step.at <= request.ends_at + datetime.timedelta(hours=EXPIRES_HOURS)
@@ -382,22 +355,6 @@ def _may_expire(request: Request, step: Step) -> str | None:
 def _is_under_way(request: Request) -> bool:
     """Whether somebody has begun."""
     return any(visit.has_place and visit.stage != ACCEPTED for visit in request.visits)
-
-
-def _is_volunteer(step: Step) -> bool:
-    return bool(step.volunteer) and (step.by.is_staff or step.by.account == step.volunteer)
-
-
-def _is_recipient(request: Request, step: Step) -> bool:
-    return step.by.is_staff or not step.by.speaks_for.isdisjoint(request.recipients)
-
-
-def _is_at(request: Request, step: Step, otherwise: str, *stages: str) -> str | None:
-    """Whether the volunteer's visit stands where the step begins."""
-    if request.ended:
-        return "ended"
-    known = request.visit(step.volunteer)
-    return None if known is not None and known.stage in stages else otherwise
 
 
 def _said_wrongly(step: Step) -> str | None:
@@ -506,14 +463,10 @@ Ladder = Callable[[Request, Step], str | None]
 LADDERS: dict[str, Ladder] = {
     OFFER: _may_offer,
     ACCEPT: _may_accept,
-    DECLINE: _may_decline,
-    TAKE_BACK: _may_take_back,
     CHECK_IN: _may_check_in,
     CHECK_OUT: _may_check_out,
     NOBODY: _may_say_nobody,
-    CONFIRM: _may_confirm,
     OBJECT: _may_object,
-    PROPOSE: _may_propose,
     RECORD: _may_record,
     WITHDRAW: _may_withdraw,
     EXPIRE: _may_expire,

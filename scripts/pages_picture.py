@@ -91,6 +91,7 @@ def passbook() -> str:
         is_volunteer=True,
         waiting=[SimpleNamespace(index=412, minutes=120, free_on=_day(-5), is_disputed=False)],
         cases=(),
+        objected=frozenset(),
         posting_days=7,
     )
     lines = [
@@ -101,7 +102,8 @@ def passbook() -> str:
     ]
     words = {"spoken": spoken, "standing": standing, "said": said, "changed": changed}
     who = SimpleNamespace(name="liwei", role="person", account=NUMBER)
-    return _page("me/me.html", "/me", who, own=own, signing={}, lines=lines, names={}, waiting=1, **words)
+    asked = {"invited": 0, "helps": (), "help_words": None}
+    return _page("me/me.html", "/me", who, own=own, signing={}, lines=lines, names={}, waiting=1, **asked, **words)
 
 
 def board() -> str:

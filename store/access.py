@@ -26,8 +26,7 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlite_utils import Database, Migrations
-
+from care.layout import Layout
 from store.attempts import ATTEMPT_INDEX, ATTEMPT_TABLE, Gate, Run, begin_attempt, forgive_attempt
 from store.database import Identity, Place, check_identity, connect, explained, make_whole, mark, place_of
 from store.log import StoreError
@@ -44,21 +43,22 @@ SESSIONS_MAX = 20
 """Of one user; the oldest give way."""
 DEVICES_MAX = 10
 """Of one user; the oldest give way."""
+SELECT_USER = "SELECT id, name, role, ledger, account, key, password, given, disabled, created FROM user"
 LOOK_DAYS = 1_096
 LOOKS_MAX = 10_000
 """As many looks are told at once, the newest."""
 
-migrations = Migrations("huzhu-access")
+layout = Layout("huzhu-access")
 
 
-@migrations(name="0001-access")
-def _access(database: Database) -> None:
+@layout.step("0001-access")
+def _access(connection: sqlite3.Connection) -> None:
     """Hashes are blobs, times are seconds since 1970; ``attempt`` holds tries, ``device`` who signed in from where."""
-    run = database.conn.execute
+    run = connection.execute
     run(
         "CREATE TABLE user(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, role TEXT NOT NULL,"
         " ledger TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, password TEXT NOT NULL,"
-        " disabled INTEGER NOT NULL, created INTEGER NOT NULL)"
+        " given INTEGER NOT NULL, disabled INTEGER NOT NULL, created INTEGER NOT NULL)"
     )
     run(
         "CREATE TABLE token(id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB UNIQUE NOT NULL, user INTEGER NOT NULL,"
@@ -93,6 +93,7 @@ class User(NamedTuple):
     """``ledger``: the one it belongs to, or at the top of what it oversees; "" is every one. ``password``: a hash.
 
     ``key``: the id of the key with which a clerk or member signs; "" is the first one kept of that role.
+    ``is_given``: somebody else made the password, and could sign in with it.
     """
 
     id: int
@@ -102,6 +103,7 @@ class User(NamedTuple):
     account: str
     key: str
     password: str
+    is_given: bool
     is_disabled: bool
     created_seconds: int
 
@@ -125,6 +127,7 @@ class Holder(NamedTuple):
     ledger: str
     account: str
     key: str
+    is_given: bool
     scopes: tuple[str, ...] | None
     seen_seconds: int
     expires_seconds: int
@@ -168,7 +171,7 @@ class Access:
         foreign = _("{path} is no list of users; restore it from a backup, or move it away to begin a new one")
         check_identity(self._writer, self._path, IDENTITY, foreign)
         self._writer.execute("BEGIN IMMEDIATE")
-        migrations.apply(Database(self._writer))
+        layout.complete(self._writer)
         self._writer.execute("COMMIT")
 
     def _follow(self) -> None:
@@ -217,9 +220,13 @@ class Access:
         account: str = "",
         key: str = "",
         password: str = "",
+        is_given: bool = False,
         now: int,
     ) -> None:
-        """A new user; ``password`` is a hash, or "" for who has tokens only. Raises AccessError."""
+        """A new user; ``password`` is a hash, or "" for who has tokens only. Raises AccessError.
+
+        ``is_given``: somebody else made the password, not the user.
+        """
         with self._transaction() as run:
             if run("SELECT 1 FROM user WHERE name=?", (name,)).fetchone():
                 raise AccessError(_("there is a user {name} already: choose another name").format(name=name))
@@ -231,29 +238,29 @@ class Access:
             if run("SELECT count(*) FROM user").fetchone()[0] >= USERS_MAX:
                 raise AccessError(_("there are {most} users already: remove some").format(most=USERS_MAX))
             run(
-                "INSERT INTO user(name, role, ledger, account, key, password, disabled, created)"
-                " VALUES(?, ?, ?, ?, ?, ?, 0, ?)",
-                (name, role, ledger, account, key, password, now),
+                "INSERT INTO user(name, role, ledger, account, key, password, given, disabled, created)"
+                " VALUES(?, ?, ?, ?, ?, ?, ?, 0, ?)",
+                (name, role, ledger, account, key, password, is_given, now),
             )
 
     def user(self, name: str) -> User | None:
         """One user, by name."""
-        found = self._rows(
-            "SELECT id, name, role, ledger, account, key, password, disabled, created FROM user WHERE name=?", name
-        )
+        found = self._rows(f"{SELECT_USER} WHERE name=?", name)
         return _user(found[0]) if found else None
 
     def users(self) -> list[User]:
         """All users, by name."""
-        sql = "SELECT id, name, role, ledger, account, key, password, disabled, created FROM user ORDER BY name"
-        rows = self._rows(sql)
+        rows = self._rows(f"{SELECT_USER} ORDER BY name")
         return [_user(row) for row in rows]
 
-    def set_password(self, name: str, password: str) -> None:
-        """Another hash; every session of the user ends, and so does what its devices were trusted with."""
+    def set_password(self, name: str, password: str, *, is_given: bool = False) -> None:
+        """Another hash; every session of the user ends, and so does what its devices were trusted with.
+
+        ``is_given``: somebody else made it, not the user.
+        """
         with self._transaction() as run:
             user = self._known(run, name)
-            run("UPDATE user SET password=? WHERE id=?", (password, user))
+            run("UPDATE user SET password=?, given=? WHERE id=?", (password, is_given, user))
             self._sign_out(run, user)
 
     def set_disabled(self, name: str, is_disabled: bool) -> None:
@@ -306,7 +313,7 @@ class Access:
     def token_holder(self, hashed: bytes) -> Holder | None:
         """Whose token it is; None where there is none, or the user is disabled. Expiry is for the caller to see."""
         sql = (
-            "SELECT user.name, role, ledger, account, key, scopes, 0, expires"
+            "SELECT user.name, role, ledger, account, key, given, scopes, 0, expires"
             " FROM token JOIN user ON user.id=token.user WHERE hash=? AND NOT disabled"
         )
         return self._holder(sql, hashed)
@@ -331,7 +338,7 @@ class Access:
     def session_holder(self, hashed: bytes) -> Holder | None:
         """Whose session it is; None where there is none. Expiry is for the caller to see."""
         sql = (
-            "SELECT user.name, role, ledger, account, key, NULL, seen, expires FROM session"
+            "SELECT user.name, role, ledger, account, key, given, NULL, seen, expires FROM session"
             " JOIN user ON user.id=session.user WHERE hash=? AND NOT disabled"
         )
         return self._holder(sql, hashed)
@@ -407,9 +414,9 @@ class Access:
         if not found:
             return None
         *whose, scopes, seen, expires = found[0]
-        name, role, ledger, account, key = whose
+        name, role, ledger, account, key, given = whose
         kept = None if scopes is None else tuple(scopes.split())
-        return Holder(name, role, ledger, account, key, kept, seen, expires)
+        return Holder(name, role, ledger, account, key, bool(given), kept, seen, expires)
 
     @contextmanager
     def _transaction(self) -> Iterator[Run]:
@@ -432,8 +439,8 @@ class Access:
 
 
 def _user(row: Any) -> User:
-    number, name, role, ledger, account, key, password, disabled, created = row
-    return User(number, name, role, ledger, account, key, password, bool(disabled), created)
+    number, name, role, ledger, account, key, password, given, disabled, created = row
+    return User(number, name, role, ledger, account, key, password, bool(given), bool(disabled), created)
 
 
 def _keep_newest(run: Run, table: str, user: int, hashed: bytes, most: int) -> None:
@@ -445,7 +452,7 @@ def _keep_newest(run: Run, table: str, user: int, hashed: bytes, most: int) -> N
 def _fill(connection: sqlite3.Connection) -> None:
     """An empty file."""
     connection.execute("PRAGMA journal_mode=WAL")
-    migrations.apply(Database(connection))
+    layout.complete(connection)
     mark(connection, IDENTITY)
 
 

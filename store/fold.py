@@ -28,9 +28,11 @@ from chain.limits import CLOCK_AHEAD_MAX_SECONDS
 from chain.merkle import HASH_BYTES, Frontier, leaf_hash, tree_root
 from chain.note import ED25519, make_vkey, verify_signature
 from chain.sheet import NO_GENESIS, SheetDomain
+from ledger.concern import concerned
 from ledger.kinds import CODEC
 from ledger.replay import Replay, Signers
 from ledger.roster import NODE
+from ledger.signing import Claim
 from ledger.state import Account, Books, State, freeze, thaw
 from store.log import AccountRow, Leg, LogStore, StoreError
 from verify.check import Signatures, Verdict
@@ -138,6 +140,11 @@ class Fold:
         before = self._legs.get((number, index), (0, 0))
         self._legs[number, index] = before[0] + balance, before[1] + held
 
+    def _take_concerned(self, claim: Claim) -> None:
+        """A leg of nothing for whoever an entry concerns and posts nothing to."""
+        for number in concerned(claim):
+            self._legs.setdefault((number, claim.index), (0, 0))
+
     def _take_legs(self) -> list[Leg]:
         """What was posted since the last call."""
         legs = [Leg(account, index, *amounts) for (account, index), amounts in self._legs.items()]
@@ -230,7 +237,7 @@ class Fold:
 
     def _begin(self, state: State) -> None:
         self._legs.clear()
-        self._replay = Replay(state, self._earlier, self._take_leg)
+        self._replay = Replay(state, self._earlier, self._take_leg, self._take_concerned)
 
     def _retake_next(self) -> bool:
         """Take the next some thousand entries of our own log; False at one that does not fit."""

@@ -8,7 +8,7 @@
     home/access.db     who may ask: users, tokens, looks
     home/drafts.db     what waits for a second signature; never to be handed out
     home/halfsigned.db what one person has signed on a phone and another has not; goes onto the ledger or is forgotten
-    home/wishes.db     what people ask the desk to record; never to be handed out
+    home/wishes.db     what people ask the desk for; never to be handed out
     home/evidence/     signed proof of ledgers that forked or were rolled back
     home/keys/*.pem    private keys
     home/lock          held by the one process that writes
@@ -31,7 +31,7 @@ from pathlib import Path
 from chain.keys import MldsaSigningKey, SigningKey
 from store.keyfiles import read_key, write_key
 from store.log import StoreError
-from store.settings import NodeSettings, parse_settings
+from store.settings import NodeSettings, name_line, parse_settings
 
 DIRECTORY_MODE = 0o700
 DRAFT_PREFIX = ".{name}.new-"
@@ -106,6 +106,14 @@ class Home:
     def origin(self) -> str:
         """The ledger's name as ``node.toml`` has it."""
         return self.node_settings().origin
+
+    def set_name(self, name: str) -> None:
+        """Write what people call the ledger; while a home is being made, when nothing else stands below its origin."""
+        try:
+            with self.settings.open("a", encoding="utf-8") as file:
+                file.write(name_line(name))
+        except OSError as error:
+            raise self._not_writable(error) from error
 
     def key_files(self, role: str) -> list[tuple[str, Path]]:
         """Key id and file of each private key of that role that is kept here, in order of key id."""

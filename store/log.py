@@ -16,7 +16,10 @@ class StoreError(Exception):
 
 
 class Leg(NamedTuple):
-    """What one entry or seal did to one account: changes of ``balance`` and ``held``, in minutes or fen."""
+    """What one entry or seal did to one account: changes of ``balance`` and ``held``, in minutes or fen.
+
+    Both are 0 where an entry concerns an account and posts nothing to it (``ledger.concern``).
+    """
 
     account: str
     entry_index: int

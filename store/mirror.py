@@ -10,6 +10,7 @@ and what was found wrong with them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from gettext import gettext as _
 from pathlib import Path
@@ -53,6 +54,12 @@ class AlarmRow(NamedTuple):
 
 class MirrorStore(MirrorFile):
     """``mirror.db``. One writer; what a method wrote is on disk when it has returned, but see ``MirrorLog.stage``."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, or makes it."""
+        super().__init__(path)
+        self._raised: set[int] = set()
+        """Which alarms were raised since the last ``settle``."""
 
     # The ledgers
 
@@ -127,12 +134,15 @@ class MirrorStore(MirrorFile):
         """Raise an alarm; False where the same one stands there already and nobody has looked at it, or knows it.
 
         ``keep_evidence`` writes the file, before the alarm names it, and answers its path. With ``each``, an alarm is
-        the same one only where its evidence is. One that is raised again is counted.
+        the same one only where its evidence is. One that is raised again is counted; one that was over (``settle``,
+        ``MirrorLog.release``, ``forget``) and that somebody has looked at, or with ``each``, is a new one.
         """
         evidence = keep_evidence()
         with explained(self.path):
             (number,) = self._run("SELECT id FROM log WHERE origin=?", origin).fetchone()
-            same, value = ("evidence=?", evidence) if each else ("(NOT seen OR detail=?)", detail)
+            same, value = ("(NOT seen OR NOT over AND detail=?)", detail)
+            if each:
+                same, value = ("NOT over AND evidence=?", evidence)
             sql = (  # one of two texts
                 "SELECT id, coalesce(latest_evidence, '') FROM alarm"  # noqa: S608
                 f" WHERE log=? AND code=? AND {same} ORDER BY id DESC LIMIT 1"
@@ -141,14 +151,42 @@ class MirrorStore(MirrorFile):
             self.begin()
             if row is None:
                 sql = "INSERT INTO alarm(log, code, at_seconds, detail, evidence) VALUES(?, ?, ?, ?, ?)"
-                self._run(sql, number, code, at_seconds, detail, evidence)
+                (raised,) = self._run(f"{sql} RETURNING id", number, code, at_seconds, detail, evidence).fetchone()
             else:
-                sql = "UPDATE alarm SET times=times+1, latest_seconds=?, latest_evidence=? WHERE id=?"
-                self._run(sql, at_seconds, evidence, row[0])
+                raised = row[0]
+                sql = "UPDATE alarm SET times=times+1, latest_seconds=?, latest_evidence=?, over=0 WHERE id=?"
+                self._run(sql, at_seconds, evidence, raised)
             self.commit()
+        self._raised.add(raised)
         if row is not None and row[1] != evidence:
             self._drop_evidence(row[1])
         return row is None
+
+    def settle(self, good: AbstractSet[str], lasts: Callable[[str, str], bool]) -> None:
+        """At the end of a round: alarms about ledgers that were good in it are over, but those that it raised.
+
+        ``lasts`` says of an alarm's ledger and code whether what it tells of goes on all the same.
+        """
+        raised, self._raised = self._raised, set()
+        with explained(self.path):
+            rows = self._run("SELECT a.id, l.origin, a.code FROM alarm a JOIN log l ON l.id=a.log WHERE NOT a.over")
+            over = [
+                (number,)
+                for number, origin, code in rows.fetchall()
+                if number not in raised and origin in good and not lasts(origin, code)
+            ]
+            if over:
+                self.begin()
+                self._run_all("UPDATE alarm SET over=1 WHERE id=?", over)
+                self.commit()
+
+    def has_rival(self, origin: str) -> bool:
+        """Whether another ledger here has admitted one that this one has admitted too."""
+        sql = (
+            "SELECT 1 FROM log l JOIN admission a ON a.log=l.id JOIN admission b ON b.origin=a.origin AND b.log!=a.log"
+            " WHERE l.origin=? LIMIT 1"
+        )
+        return self._fetch(sql, origin) is not None
 
     def _drop_evidence(self, path: str) -> None:
         """Of what happens again and again the first and the latest are kept: else a liar would fill the disk."""

@@ -2,7 +2,8 @@
 
 ``log``, ``entry`` and ``checkpoint`` are the archive (FORMAT §9). Beside them stand what a supervisor asks for without
 a replay (``account``, ``leg``, ``transfer``, ``admission``), what an audit goes on from (``mirror``, ``staged``), the
-hashes (``tile``), and what was found wrong (``alarm``). All of it follows from the archive but the alarms.
+hashes (``tile``), what was signed of which not all is here (``shown``), and what was found wrong (``alarm``). All of it
+follows from the archive but these two.
 """
 
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from care.layout import Layout
+from chain.checkpoint import open_checkpoint
 from store.database import BUSY_MILLISECONDS, connect, explained, touch
 from store.log import StoreError
 from store.sqlite import APPLICATION_ID, PAGE_BYTES, USER_VERSION
@@ -23,7 +25,7 @@ HELD_STATES = (FORKED, ROLLED_BACK)
 
 KEPT_TABLES = (
     *("entry", "checkpoint", "tile", "staged", "account", "leg", "transfer", "admission"),
-    *("total", "service", "suspicion", "suspicion_count", "summary", "active", "matter", "band"),
+    *("total", "service", "suspicion", "suspicion_count", "summary", "active", "matter", "band", "shown"),
 )
 """What is kept of a ledger, beside its rows in ``log`` and ``mirror``, and its alarms."""
 
@@ -71,6 +73,29 @@ def _repeated_alarms(connection: sqlite3.Connection) -> None:
 def _matters(connection: sqlite3.Connection) -> None:
     for statement in MATTER_TABLES:
         connection.execute(statement)
+
+
+@layout.step("0004-concerned")
+def _concerned(connection: sqlite3.Connection) -> None:
+    """Legs are written down again, with those of nothing: all that counts is audited anew the next time."""
+    connection.execute("UPDATE mirror SET audit=NULL")
+
+
+@layout.step("0005-shown")
+def _shown(connection: sqlite3.Connection) -> None:
+    """What waited to be reached is the first that was shown, and alarms can be over."""
+    connection.execute(
+        "CREATE TABLE shown(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, vkey TEXT NOT NULL, size INTEGER NOT NULL,"
+        " note BLOB NOT NULL, UNIQUE(log, vkey, size))"
+    )
+    waiting = connection.execute(
+        "SELECT s.log, m.vkey, s.target FROM staged s JOIN mirror m ON m.log=s.log WHERE s.target IS NOT NULL"
+    ).fetchall()
+    for log, vkey, target in waiting:
+        size = open_checkpoint(target)[0].size
+        connection.execute("INSERT INTO shown(log, vkey, size, note) VALUES(?, ?, ?, ?)", (log, vkey, size, target))
+    connection.execute("ALTER TABLE staged DROP COLUMN target")
+    connection.execute("ALTER TABLE alarm ADD COLUMN over INTEGER NOT NULL DEFAULT 0")
 
 
 class MirrorRow(NamedTuple):

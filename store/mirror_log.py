@@ -19,6 +19,8 @@ from store.summaries import write_summary
 from verify.summary import Summary
 
 ROWS_AT_ONCE = 512
+SHOWN_MAX = 64
+"""So many checkpoints that are not reached are kept of one ledger: half of them the largest, half the latest."""
 TROUBLE_MAX_CHARACTERS = 500
 
 
@@ -76,9 +78,18 @@ class MirrorLog:
         return None if row is None else bytes(row[0])
 
     def target(self) -> bytes | None:
-        """The newest checkpoint that was seen, where not all of its entries are here yet."""
-        row = self._store._fetch("SELECT target FROM staged WHERE log=?", self._log)
-        return None if row is None or row[0] is None else bytes(row[0])
+        """The largest checkpoint that was seen, where not all of its entries are here yet."""
+        return next(iter(self.shown()), None)
+
+    def shown(self) -> list[bytes]:
+        """The checkpoints that were seen of more entries than count, the largest first: the first one of each size.
+
+        Only those that were signed by the key under which it is admitted now, or by one that its log ties to that.
+        """
+        sql = "SELECT note FROM shown WHERE log=? AND vkey=? AND size>? ORDER BY size DESC"
+        with explained(self._store.path):
+            rows = self._store._run(sql, self._log, self.row.vkey, self.row.size).fetchall()
+        return [bytes(note) for (note,) in rows]
 
     def audit(self) -> bytes | None:
         """The frozen audit of the entries that count."""
@@ -109,15 +120,28 @@ class MirrorLog:
 
     # What is written; on disk after ``MirrorStore.commit``
 
-    def aim(self, target: bytes) -> None:
-        """Keep a checkpoint before its entries are here: what was once signed is never forgotten."""
+    def show(self, size: int, note: bytes) -> None:
+        """Keep a signed checkpoint before its entries are here, unless there is one of that size.
+
+        Of more than ``SHOWN_MAX`` the smallest and oldest go: what signs so many has no other way to be forgotten.
+        """
+        log, vkey = self._log, self.row.vkey
         with explained(self._store.path):
             self._store.begin()
+            sql = "INSERT OR IGNORE INTO shown(log, vkey, size, note) VALUES(?, ?, ?, ?)"
+            self._store._run(sql, log, vkey, size, note)
             self._store._run(
-                "INSERT INTO staged(log, size, bytes, target) VALUES(?, ?, ?, ?)"
-                " ON CONFLICT(log) DO UPDATE SET target=excluded.target",
-                *(self._log, self.row.staged, self.row.bytes, target),
+                "DELETE FROM shown WHERE log=?1 AND vkey=?2"
+                " AND id NOT IN (SELECT id FROM shown WHERE log=?1 AND vkey=?2 ORDER BY size DESC LIMIT ?3)"
+                " AND id NOT IN (SELECT id FROM shown WHERE log=?1 AND vkey=?2 ORDER BY id DESC LIMIT ?3)",
+                *(log, vkey, SHOWN_MAX // 2),
             )
+
+    def unshow(self, size: int) -> None:
+        """Forget the checkpoint of that size which was seen: evidence has it."""
+        with explained(self._store.path):
+            self._store.begin()
+            self._store._run("DELETE FROM shown WHERE log=? AND vkey=? AND size=?", self._log, self.row.vkey, size)
 
     def stage(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes]) -> None:
         """Add entries; they do not count before ``reach``."""
@@ -190,6 +214,7 @@ class MirrorLog:
                 *(size, self.row.bytes, sealed_seconds, state, findings, audit or None, log),
             )
             store._run("DELETE FROM staged WHERE log=?", log)
+            store._run("DELETE FROM shown WHERE log=? AND size<=?", log, size)
         self.row = self.row._replace(
             size=size, sealed_seconds=sealed_seconds, state=state, findings=findings
         )
@@ -211,7 +236,7 @@ class MirrorLog:
         )
 
     def drop_staged(self) -> None:
-        """Forget what is not under a checkpoint of this ledger; the target stays."""
+        """Forget what is not under a checkpoint of this ledger; what it has shown stays."""
         with explained(self._store.path):
             self._store.begin()
             for table in ("entry", "leg", "transfer"):
@@ -258,8 +283,9 @@ class MirrorLog:
         self.row = self.row._replace(state=state)
 
     def release(self) -> None:
-        """Take from it again, if it goes on from what is here."""
+        """Take from it again, if it goes on from what is here. What it does from now on is another alarm."""
         self.hold(FINDINGS if self.row.findings else SOUND)
+        self._end_alarms()
         self._store.commit()
 
     def forget(self) -> None:
@@ -273,6 +299,7 @@ class MirrorLog:
             for table in KEPT_TABLES:
                 store._run(f"DELETE FROM {table} WHERE log=?", self._log)  # noqa: S608 - names of tables
             (number,) = store._run("SELECT max(id)+1 FROM log").fetchone()
+            self._end_alarms()
             for table, column in (("log", "id"), ("alarm", "log"), ("mirror", "log")):
                 store._run(f"UPDATE {table} SET {column}=? WHERE {column}=?", number, self._log)  # noqa: S608
             store._run(
@@ -283,6 +310,11 @@ class MirrorLog:
             store.commit()
         self._log = number
         self.load()
+
+    def _end_alarms(self) -> None:
+        with explained(self._store.path):
+            self._store.begin()
+            self._store._run("UPDATE alarm SET over=1 WHERE log=?", self._log)
 
     def _tile(self, level: int, index: int) -> bytes:
         """As in a node's own file: those of level 0 are hashed from their entries."""

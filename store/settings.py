@@ -1,6 +1,7 @@
 """A node's settings: ``node.toml`` as one frozen value.
 
     origin = "village.example/huzhu"
+    name = "Liuduhe"                              # what people call it; shown beside the origin, signed nowhere
     trust = "trust.txt"                           # beside node.toml: whom this node asks for cosignatures
 
     [serve]
@@ -21,6 +22,7 @@ Only ``origin`` must be there. Whatever is not known or not of its kind is refus
 that is misspelt must not be one that is silently not set.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -42,6 +44,7 @@ SEAL_ENTRIES_MAX = 65_535
 NEIGHBOURS_MAX = 4_096
 """How many children one node may have: a county has some hundred."""
 URL_MAX_CHARACTERS = 500
+NAME_MAX_CHARACTERS = 60
 WITNESS_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9._-]*)*")
 WITNESS_NAME_MAX_CHARACTERS = 200
 
@@ -92,6 +95,8 @@ class NodeSettings:
     parents: tuple[str, ...] = ()
     """Addresses of the nodes above, nearest first."""
     children: tuple[Child, ...] = ()
+    name: str = ""
+    """What people call the village or tier; "" where nobody has said. Pages and papers show it beside the origin."""
 
 
 def parse_settings(text: str, path: Path) -> NodeSettings:
@@ -101,7 +106,7 @@ def parse_settings(text: str, path: Path) -> NodeSettings:
     except (ValueError, RecursionError) as error:
         raise StoreError(_("{path} cannot be read: {error}").format(path=path, error=error)) from error
     reader = _Reader(text, path)
-    reader.know(table, "", ("origin", "trust", "serve", "witness", "parents", "children"))
+    reader.know(table, "", ("origin", "name", "trust", "serve", "witness", "parents", "children"))
     origin = table.get("origin")
     if not isinstance(origin, str) or not is_origin(origin):
         raise StoreError(_('{path} has no line `origin = "…"` that names a ledger').format(path=path))
@@ -112,7 +117,25 @@ def parse_settings(text: str, path: Path) -> NodeSettings:
         witness_name=_witness_name(reader, reader.table(table, "witness")),
         parents=tuple(_parent(reader, each) for each in reader.tables(table, "parents")),
         children=tuple(_child(reader, each) for each in reader.tables(table, "children")),
+        name=_name(reader, table),
     )
+
+
+def is_name(text: str) -> bool:
+    """Whether people can call a ledger so: one line that can be printed."""
+    return 0 < len(text) <= NAME_MAX_CHARACTERS and text.isprintable() and text == text.strip()
+
+
+def name_line(name: str) -> str:
+    """The line of ``node.toml`` that says it; it stands above all sections."""
+    return f"name = {json.dumps(name, ensure_ascii=False)}\n"
+
+
+def _name(reader: "_Reader", table: Mapping[str, Any]) -> str:
+    name = reader.text(table, "", "name") or ""
+    if name and not is_name(name):
+        raise reader.flaw("", "name", _("write one line of at most {most} characters").format(most=NAME_MAX_CHARACTERS))
+    return name
 
 
 def _serve(reader: "_Reader", table: Mapping[str, Any]) -> ServeSettings:

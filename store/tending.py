@@ -12,6 +12,18 @@ from pathlib import Path
 from store.home import DIRECTORY_MODE, FILE_MODE
 from store.log import StoreError
 
+_held: set[int] = set()
+"""The descriptors of the locks that this process holds."""
+
+
+def _let_go() -> None:
+    """In a forked process: close what it has of its parent's locks, which stay the parent's."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 def keep_evidence(folder: Path, name: str, raw: bytes) -> Path:
     """Write what proves a lie, for nobody but the owner to read; on disk when this returns. Raises StoreError."""
@@ -33,7 +45,8 @@ def keep_evidence(folder: Path, name: str, raw: bytes) -> Path:
 def tend_lock(folder: Path) -> Iterator[None]:
     """Only one process at a time looks after a home's neighbours; raises StoreError where another does.
 
-    It is another lock than that of who writes the ledger, which is held for moments only.
+    It is another lock than that of who writes the ledger, which is held for moments only. Processes that are forked
+    from this one, as to audit, do not hold it: else it would last as long as they do.
     """
     path = folder / "tend.lock"
     try:
@@ -46,10 +59,13 @@ def tend_lock(folder: Path) -> Iterator[None]:
         os.close(descriptor)
         text = _("another process tends {path}: wait for it to end, or stop it")
         raise StoreError(text.format(path=folder)) from None
+    _held.add(descriptor)
     try:
         yield
     finally:
-        os.close(descriptor)
+        if descriptor in _held:
+            _held.remove(descriptor)
+            os.close(descriptor)
 
 
 def free_bytes(folder: Path) -> int:

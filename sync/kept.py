@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -67,8 +68,8 @@ class MirrorLog(Protocol):
     def note(self) -> bytes | None:
         """The checkpoint that counts."""
 
-    def target(self) -> bytes | None:
-        """The newest one, where not all of its entries are here."""
+    def shown(self) -> list[bytes]:
+        """Signed ones of more entries than count, under the key that it has now, the largest first."""
 
     def audit(self) -> bytes | None:
         """The frozen audit of what counts."""
@@ -79,7 +80,10 @@ class MirrorLog(Protocol):
     def load(self) -> None:
         """Read again what is on disk."""
 
-    def aim(self, target: bytes) -> None: ...
+    def show(self, size: int, note: bytes) -> None:
+        """Keep a signed checkpoint before its entries are here, unless there is one of that size; bounded."""
+
+    def unshow(self, size: int) -> None: ...
     def stage(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes]) -> None: ...
     def put_legs(self, legs: Legs) -> None: ...
     def put_transfers(self, transfers: Sequence[Transfer]) -> None: ...
@@ -131,8 +135,14 @@ class MirrorStore(Protocol):
     ) -> bool:
         """Raise an alarm; whether it is a new one, and not one more time the same.
 
-        With ``each``, other evidence is another alarm.
+        With ``each``, other evidence is another alarm. One that was over is a new one.
         """
+
+    def settle(self, good: AbstractSet[str], lasts: Callable[[str, str], bool]) -> None:
+        """What this round did not raise about ledgers that were good in it is over, but what ``lasts``."""
+
+    def has_rival(self, origin: str) -> bool:
+        """Whether another ledger admits one that this one admits."""
 
     def commit(self) -> None: ...
     def rollback(self) -> None: ...

@@ -7,7 +7,8 @@
 A ledger belongs to us where our log admits it, or the log of one that belongs to us does; the admission names its key.
 Of each, in this order:
 
-1. the checkpoint: of that origin, signed by that key, or by one that the log itself has made its node's;
+1. the checkpoint: of that origin, signed by that key, or by one that the log itself has made its node's. It is kept
+   at once, whatever can be had of its entries: what was once signed is not forgotten;
 2. against what we keep: the same tree, or one that begins with ours. Another tree of that size is a *fork*, a smaller
    one a *rollback*: nothing more is taken until a person says so, and both signed notes are kept as evidence;
 3. the entries in steps, every file authenticated against the checkpoint's root before it is used (``TileReader``).
@@ -69,8 +70,9 @@ from sync.offered import (
     Offered,
     StopError,
     authenticated,
+    beside,
     foreign,
-    newest_of,
+    known_of,
     open_offered,
     tell_older,
 )
@@ -134,13 +136,16 @@ class Mirror:
             self._store.commit()
             return [Pulled(child, UNREACHABLE, 0, log.size, str(error))]
         with _fetchers() as executor:
-            return list(self._walk([child], offers, executor, own=child))
+            results = list(self._walk([child], offers, executor, own=child))
+        self._settle(results)
+        return results
 
     def receive(self, ledgers: Sequence[Source]) -> list[Pulled]:
         """Take what is new from an archive, of all ledgers in it that belong to us."""
         self._until = float("inf")
         offers = archive_offers(ledgers)
         results = list(self._walk(self._admitted, offers, None, own=None))
+        self._settle(results)
         known = {result.origin for result in results}
         results += [self._unadmitted(origin) for origin in offers if origin not in known]
         return results
@@ -203,6 +208,18 @@ class Mirror:
         alarms = [self._alarm(each, CLAIMED_TWICE, text, receipt(each, origin)) for each in accused]
         return Pulled(origin, LIES, 0, 0, text, any(alarms))
 
+    def _settle(self, results: Iterable[Pulled]) -> None:
+        """Of ledgers that were good in this round, what it did not find again is over: the next time is a new alarm."""
+        outcomes = {result.origin: result.outcome for result in results}
+
+        def lasts(origin: str, code: str) -> bool:
+            if code == CLAIMED_TWICE:
+                by_us = self._store.admissions(origin).keys() & {self._origin, *self._admitted}
+                return bool(by_us) or self._store.has_rival(origin)
+            return code == FINDINGS or (code == TOO_LARGE and outcomes[origin] == SAME)
+
+        self._store.settle({origin for origin, outcome in outcomes.items() if outcome in (NEW, SAME)}, lasts)
+
     def _unadmitted(self, origin: str) -> Pulled:
         text = _("{origin} belongs to no ledger here: admit it with `huzhu org admit`, or have its parent do so")
         return Pulled(origin, UNADMITTED, 0, 0, text.format(origin=origin))
@@ -264,13 +281,11 @@ class Mirror:
         offered = open_offered(log, fetch, is_own=is_own)
         signed = signed_by(offered.note, [parse_vkey(log.vkey)]) or signed_by(offered.note, self._own_keys(log))
         offered, is_signed = replace(offered, signed=signed), bool(signed)
-        newest = newest_of(log, fetch)
         if not is_signed and not 0 < offered.checkpoint.size - log.size <= UNKNOWN_ENTRIES_MAX:
             raise foreign(offered)
-        if newest is not None and is_signed and newest.checkpoint != offered.checkpoint:
-            older = self._compare(log, newest, offered)
-            if older:
-                return OLDER, older, False
+        older = self._lay_beside(log, offered) if is_signed else ""
+        if older:
+            return OLDER, older, False
         if log.state == ROLLED_BACK:
             text = _("nothing is taken from it since it was rolled back: see `huzhu mirror release --help`")
             return HELD, text, False
@@ -305,26 +320,48 @@ class Mirror:
         known = (*log_keys(state), parse_vkey(log.vkey), *self._witnesses)
         return true_lines(log.origin, note, known, () if kept is None else kept.signatures)
 
-    def _compare(self, log: MirrorLog, newest: Offered, offered: Offered) -> str:
-        """A signed checkpoint against the newest one that we saw; answers why it is merely an older one, or nothing."""
-        ours, theirs = newest.checkpoint, offered.checkpoint
-        smaller, larger = (newest, offered) if ours.size <= theirs.size else (offered, newest)
-        size = smaller.checkpoint.size
+    def _lay_beside(self, log: MirrorLog, offered: Offered) -> str:
+        """A signed checkpoint beside those before; answers why it is merely an older one, or nothing.
+
+        It is kept before anything else is asked: who shows another one of its size later has forked, whatever of either
+        could be had. To see that one is smaller than another none of their entries are needed either.
+        """
+        known, size = known_of(log, offered.fetch), offered.checkpoint.size
+        if size > log.size:
+            log.show(size, offered.signed)
+            self._store.commit()
+        is_older = bool(known) and known[0].checkpoint.size > size
         path: tuple[bytes, ...] = ()
-        if size == larger.checkpoint.size:
-            self._hold(log, FORKED, newest, offered, path)
-        if size:
-            with authenticated(offered):
-                read = self._tree(log, larger)
-                path = tuple(prove_prefix(size, larger.checkpoint.size, read))
-                root = tree_root(size, read)
-            if root != smaller.checkpoint.root:
-                self._hold(log, FORKED, newest, offered, path)
-        if theirs.size > ours.size:
+        for other in beside(known, offered.checkpoint):
+            try:
+                is_fork, path = self._compare(log, other, offered)
+            except (FetchError, FileNotFoundError, SourceError, LieError):
+                if not is_older:
+                    raise
+                is_fork, path = False, ()
+            if is_fork:
+                self._hold(log, FORKED, other, offered, path)
+        if not is_older:
             return ""
         if offered.is_own:
-            self._hold(log, ROLLED_BACK, newest, offered, path)
-        return tell_older(newest, offered)
+            self._hold(log, ROLLED_BACK, known[0], offered, path)
+        return tell_older(known[0], offered)
+
+    def _compare(self, log: MirrorLog, other: Offered, offered: Offered) -> tuple[bool, tuple[bytes, ...]]:
+        """Whether two signed checkpoints are of two histories, and the hashes of the larger tree that prove it or not.
+
+        For two of one size none are needed.
+        """
+        smaller, larger = (other, offered) if other.checkpoint.size <= offered.checkpoint.size else (offered, other)
+        size = smaller.checkpoint.size
+        if size == larger.checkpoint.size:
+            return smaller.checkpoint.root != larger.checkpoint.root, ()
+        if not size:
+            return False, ()
+        with authenticated(offered):
+            read = self._tree(log, larger)
+            path = tuple(prove_prefix(size, larger.checkpoint.size, read))
+            return tree_root(size, read) != smaller.checkpoint.root, path
 
     def _tree(self, log: MirrorLog, larger: Offered) -> ReadNode:
         """Authenticated hashes of the tree of a checkpoint: our own, or those that are offered."""
@@ -339,8 +376,9 @@ class Mirror:
         """Two histories under one key, or one that was taken back: nothing more is taken.
 
         The evidence is on disk before the alarm, and both before it is held: after a crash between them it is found
-        again. Where they are signed by keys that nothing in the log ties together, it is its parent's word that both
-        are this ledger's, and nothing of the ledger's own.
+        again. Of two histories the one that was seen first stays what this ledger has to go on from. Where they are
+        signed by keys that nothing in the log ties together, it is its parent's word that both are this ledger's, and
+        nothing of the ledger's own.
         """
         ours = signed_by(newest.note, [parse_vkey(log.vkey), *self._own_keys(log)])
         if not ours:
@@ -351,6 +389,8 @@ class Mirror:
             detail = text.format(size=newest.checkpoint.size, other=offered.checkpoint.size)
         evidence = format_fork(Fork(ours, offered.signed, path))
         is_new = self._alarm(log.origin, state, detail, evidence, each=log.state != state)
+        if state == FORKED and offered.checkpoint.size != newest.checkpoint.size:
+            log.unshow(offered.checkpoint.size)
         log.hold(state)
         self._store.commit()
         raise HeldError(state, detail, is_new_alarm=is_new)
@@ -368,9 +408,6 @@ class Mirror:
     def _follow(self, log: MirrorLog, offered: Offered, executor: Executor | None, *, is_signed: bool) -> Taken:
         """Take the entries up to the checkpoint, step by step."""
         checkpoint = offered.checkpoint
-        if is_signed:
-            log.aim(offered.signed)
-            self._store.commit()
         deadline = min(self._until, time.monotonic() + self._bounds.ledger_seconds_max)
         with authenticated(offered):
             ahead = Ahead(offered.fetch, executor, bundles_of(checkpoint.size, log.staged))
@@ -406,6 +443,17 @@ class Mirror:
             text = _("less than {count} MB are free on this disk: nothing more is taken; make room")
             raise StopError(DISK_LOW, text.format(count=bounds.free_bytes_min // 1_048_576))
 
+    def _check_shown(self, log: MirrorLog, offered: Offered) -> None:
+        """Whatever was shown on the way here, and could not be compared then, is this tree or its beginning."""
+        for other in known_of(log, offered.fetch):
+            size = other.checkpoint.size
+            if not 0 < size <= log.staged or tree_root(size, log.read) == other.checkpoint.root:
+                continue
+            path = tuple(prove_prefix(size, log.staged, log.read)) if size < log.staged else ()
+            self._store.rollback()
+            log.load()
+            self._hold(log, FORKED, other, offered, path)
+
     def _reach(self, log: MirrorLog, offered: Offered) -> Taken:
         """All of it is here: it is audited, and counts if one of the ledger's keys has signed for it."""
         posted = Posted(log)
@@ -415,11 +463,13 @@ class Mirror:
             audit.take(_KeptSource(log, offered), executor, self._jobs)
             posted.flush()
             state = audit.state
-            if not signed_by(offered.note, [parse_vkey(log.vkey), *_node_keys(state, log.vkey)]):
+            signed = signed_by(offered.note, [parse_vkey(log.vkey), *_node_keys(state, log.vkey)])
+            if not signed:
                 self._store.rollback()
                 log.load()
                 log.drop_staged()
                 raise foreign(offered)
+            self._check_shown(log, replace(offered, signed=signed))
             note = self._true_note(log, offered.note, state)
             if note != offered.note:
                 offered = replace(offered, raw=format_note(note), note=note)

@@ -1,14 +1,14 @@
 """A checkpoint as somebody offers it, and what can be wrong with it.
 
     offered = open_offered(log, fetch, is_own=True)     # LieError where it is none, or of another ledger
-    newest = newest_of(log, fetch)                      # the one that we saw before, if any
+    known = known_of(log, fetch)                        # those that we saw before, the largest first
     with authenticated(offered):                        # what does not follow from it is a LieError too
         ...
 
 ``sync.mirror`` compares the two, and raises what it finds: each of the three errors ends one ledger's turn in a round.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from gettext import gettext as _
@@ -76,13 +76,25 @@ def open_offered(log: MirrorLog, fetch: Fetch, *, is_own: bool) -> Offered:
     return Offered(raw, checkpoint, note, fetch, is_own)
 
 
-def newest_of(log: MirrorLog, fetch: Fetch) -> Offered | None:
-    """The newest checkpoint of it that we saw signed; what is not here of its entries ``fetch`` has to give."""
-    raw = log.target() or log.note()
-    if raw is None:
-        return None
-    checkpoint, note = open_checkpoint(raw)
-    return Offered(raw, checkpoint, note, fetch, is_own=False)
+def known_of(log: MirrorLog, fetch: Fetch) -> list[Offered]:
+    """The checkpoints of it that we saw signed and that still say something, the largest first: the last one counts.
+
+    What is not here of their entries ``fetch`` has to give.
+    """
+    kept = log.note()
+    raws = log.shown() + ([] if kept is None else [kept])
+    return [Offered(raw, *open_checkpoint(raw), fetch, is_own=False) for raw in raws]
+
+
+def beside(known: Sequence[Offered], checkpoint: Checkpoint) -> list[Offered]:
+    """Of the known ones, those that tell most of another one: of its size, next below, what counts, the largest.
+
+    In this order: the first needs none of its entries. What is left out is compared when that many entries are here.
+    """
+    of_size = [each for each in known if each.checkpoint.size == checkpoint.size]
+    below = [each for each in known if each.checkpoint.size < checkpoint.size]
+    chosen = {id(each): each for each in (*of_size, *below[:1], *known[-1:], *known[:1])}
+    return [each for each in chosen.values() if each.checkpoint != checkpoint]
 
 
 def tell_older(newest: Offered, offered: Offered) -> str:

@@ -1,5 +1,6 @@
 """What the audit of a mirrored ledger tells of its entries, on its way to where it is kept."""
 
+from ledger.concern import concerned
 from ledger.signing import Claim
 from sync.kept import Legs, MirrorLog, Transfer, transfer_of
 from verify.summary import ServiceCounts
@@ -32,6 +33,8 @@ class Posted:
 
     def admitted(self, claim: Claim) -> None:
         self.services.see(claim)
+        for number in concerned(claim):
+            self.leg(claim.index, number, 0, 0)
         if claim.entry.kind in TRANSFER_KINDS:
             transfer = transfer_of(claim.entry.body)
             if transfer is not None:

@@ -65,6 +65,7 @@ OTHER_SIZE = "other-size"
 OTHER_ROOT = "other-root"
 BAD_PROOF = "bad-proof"
 BUSY = "busy"
+NO_CLOCK = "no-clock"
 COSIGNED = "cosigned"
 STATUS_OF = {
     MALFORMED: 400,
@@ -75,6 +76,7 @@ STATUS_OF = {
     OTHER_ROOT: 409,
     BAD_PROOF: 422,
     BUSY: 503,
+    NO_CLOCK: 503,
     COSIGNED: 200,
 }
 """In the order in which they are decided."""
@@ -86,6 +88,7 @@ _WHY = {
     OLD_BEYOND_NEW: "the old size is larger than the checkpoint's",
     BAD_PROOF: "the consistency proof from the old size does not verify",
     BUSY: "many requests for this log came at once; try again",
+    NO_CLOCK: "this witness's clock stands before 1970: it cannot date a cosignature until somebody sets it",
 }
 
 
@@ -266,7 +269,10 @@ class Witness:
             if outcome != COSIGNED:
                 self._look_for_fork(request, lines, vkeys, kept, outcome)
                 return _refusal(outcome, latest)
-            cosignatures = self._keys.cosign(request.checkpoint, self._clock())
+            seconds = self._clock()
+            if seconds < 0:
+                return _refusal(NO_CLOCK, None)
+            cosignatures = self._keys.cosign(request.checkpoint, seconds)
             note = format_note(Note(request.note.text, (*lines, *cosignatures)))
             if self._storage.advance(latest, request.checkpoint, note):
                 return WitnessAnswer(COSIGNED, PLAIN_TYPE, format_signature_lines(cosignatures))

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shlex
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -374,10 +375,25 @@ def audit_workers(jobs: int) -> ProcessPoolExecutor:
 
 
 def _prepare_worker() -> None:
-    """Leave Ctrl-C to the process that began it: it ends its workers, and says so once."""
+    """Leave Ctrl-C to the process that began it: it ends its workers, and says so once.
+
+    Where it is killed it cannot: then each ends by itself.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.set_threshold(GC_ALLOCATIONS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent, however it comes: the system then closes the pipe between the two.
+
+    Workers that began later hold that pipe open too; the last one ends at once, and so on to the first.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _opened(target: str) -> Any:

@@ -2,6 +2,9 @@
 
 They write ``access.db`` beside a service that runs: what is disabled or revoked here is refused there by the next
 request. There is no user until one is added here, on the machine itself; and a password is never a word of a command.
+
+A password that is made here counts as given: whoever sits at the machine knows it, and could act as that user. So its
+owner chooses another at the first sign-in. Not on a practice ledger, where one password is everybody's.
 """
 
 import datetime
@@ -54,6 +57,7 @@ from web.dossiers import open_people
 from web.export import STDOUT
 from web.i18n import marked
 from web.keyring import Keyring
+from web.practice import is_practice
 from web.problems import DeskError
 from web.session import PASSPHRASE_MAX_BYTES, Session, is_terminal, now, say
 from web.table import BadRowError
@@ -123,7 +127,8 @@ def add(
     """Add a user.
 
     A clerk and a member see this node's ledger, a supervisor also those below it, an auditor all, and a person only
-    what stands of their own account.
+    what stands of their own account. The password is for the first time only: whoever signs in with it has to choose
+    their own before anything else; a person is only asked to.
     """
     if no_password and password_file is not None:
         raise click.UsageError(_("give --password-file or --no-password, not both"))
@@ -134,7 +139,16 @@ def add(
         if access.user(name) is not None:
             raise AccessError(_("there is a user {name} already: choose another name").format(name=name))
         hashed = "" if no_password else _new_hash(name, password_file)
-        access.add_user(name, role, ledger=ledger, account=account or "", key=key, password=hashed, now=_seconds())
+        access.add_user(
+            name,
+            role,
+            ledger=ledger,
+            account=account or "",
+            key=key,
+            password=hashed,
+            is_given=bool(hashed) and _is_given(session),
+            now=_seconds(),
+        )
     click.echo(_("user {name} is added: {role}").format(name=name, role=coded(USER_ROLES, role)))
 
 
@@ -155,11 +169,12 @@ def list_users(session: Session) -> None:
 def change_password(session: Session, name: str, password_file: Path | None) -> None:
     """Give a user another password.
 
-    All sessions of the user end. Tokens go on: `huzhu token list` shows them.
+    All sessions of the user end. Tokens go on: `huzhu token list` shows them. Whoever signs in with it has to choose
+    their own before anything else; a person is only asked to.
     """
     with opened(session) as access:
         _known(access, name)
-        access.set_password(name, _new_hash(name, password_file))
+        access.set_password(name, _new_hash(name, password_file), is_given=_is_given(session))
         count = len(access.tokens(name))
     click.echo(_("user {name} has another password, and is signed out everywhere").format(name=name))
     if count:
@@ -372,6 +387,11 @@ def _new_hash(name: str, path: Path | None) -> str:
     return Passwords().hash(new_password(name, typed))
 
 
+def _is_given(session: Session) -> bool:
+    """Whether a password that is made here is one that its owner is to change."""
+    return not is_practice(session.home.origin())
+
+
 def _first_line(path: Path) -> str:
     if str(path) == STDOUT:
         raw = sys.stdin.buffer.readline(PASSPHRASE_MAX_BYTES)
@@ -399,15 +419,26 @@ def _check_key(session: Session, role: str, key: str | None) -> str:
     wanted = KEY_ROLES.get(role)
     kept = {key_id for kept_role, key_id, _path in Keyring.files(session.home) if kept_role == wanted}
     if wanted is None or key not in kept:
-        text = _("{key} is no key of a {role} that is kept in {folder}; `huzhu key list` shows them")
+        text = _(
+            "{key} is no key of a {role} that is kept in {folder}: `huzhu key list` shows which are kept here, "
+            "and `huzhu key import FILE` brings one here"
+        )
         of_role = coded(USER_ROLES, role) if wanted in (None, role) else named_role(wanted)
         raise DeskError(text.format(key=printable(key[:32]), role=of_role, folder=session.home.keys))
     return key
 
 
 def _user_row(each: User) -> list[str]:
-    state = _("disabled") if each.is_disabled else "" if each.password else _("tokens only")
-    return [each.name, coded(USER_ROLES, each.role), each.ledger, each.account, state]
+    return [each.name, coded(USER_ROLES, each.role), each.ledger, each.account, _state(each)]
+
+
+def _state(each: User) -> str:
+    """What is particular about a user's sign-in."""
+    if each.is_disabled:
+        return _("disabled")
+    if not each.password:
+        return _("tokens only")
+    return _("given password") if each.is_given else ""
 
 
 def _plain_user(each: User) -> dict[str, Any]:
@@ -418,6 +449,7 @@ def _plain_user(each: User) -> dict[str, Any]:
         "account": each.account,
         "disabled": each.is_disabled,
         "password": bool(each.password),
+        "given": each.is_given,
         "created_at": _time(each.created_seconds),
     }
 

@@ -67,7 +67,8 @@ def issue(session: Session, account: str, count: int, minutes_max: int, output: 
     """
     from web.couponbooks import BookOrder, issue_book
 
-    order = BookOrder(account, count, minutes_max, output, os.environ.get("LANGUAGE", CHINESE))
+    name = session.home.node_settings().name
+    order = BookOrder(account, count, minutes_max, output, os.environ.get("LANGUAGE", CHINESE), name)
     shelf = Shelf(session.home)
     with session.writing() as (node, keyring):
         _say_unplaced(node, shelf)

@@ -16,6 +16,7 @@ from care.dossier import Dossier, plain_dossier
 from care.people import NOTE_MAX_BYTES, People
 from care.requestbook import REQUESTS_FILE, erase_from
 from chain.fields import format_time
+from store.wishes import WISHES_FILE, Wishes
 from web.command import (
     WRITES_OF_TWO,
     Cell,
@@ -180,6 +181,7 @@ def erase(session: Session, account: str, yes: bool) -> None:
             _confirm(account)
         with open_people(node) as people:
             erase_from(session.home.folder / REQUESTS_FILE, keyring.people_secret(), account)
+            Wishes(session.home.folder / WISHES_FILE).erase(account)
             is_erased = people.erase(account, now(), [pair.author.id, *(key.id for key in pair.beside)])
             erasures = people.erasures(account)
             if not erasures or not (is_erased or people.has_cleaned):

@@ -182,7 +182,7 @@ def mirror_forget(session: Session, origin: str, again: str | None) -> int:
         log = store.log(origin)
         if log is None:
             raise DeskError(_not_mirrored(origin))
-        size, note = log.size, log.note() or log.target()
+        size, note = log.size, log.target() or log.note()
         _check_again(origin, again, size)
         kept = None if note is None else keep_evidence(home.evidence, evidence_name(origin, FORGOTTEN, note), note)
         log.forget()
@@ -237,19 +237,24 @@ def alarms(session: Session, seen: int | None, also_seen: bool) -> None:
     Each alarm names the ledger, what it did, how often, and the files that prove it: the first and the latest. `huzhu
     check-fork` shows a fork to anyone, `huzhu check-receipt` an admission by two.
     """
-    if not session.home.mirror.exists():
-        found: list[AlarmRow] = []
-    else:
-        with closing(open_mirror(session.home)) as store:
-            if seen is not None and not store.see(seen):
-                raise DeskError(_("there is no alarm {number}").format(number=seen))
-            found = store.alarms(also_seen=also_seen)
-    if seen is not None and not session.home.mirror.exists():
+    if seen is not None and not see_alarm(session.home, seen):
         raise DeskError(_("there is no alarm {number}").format(number=seen))
+    found: list[AlarmRow] = []
+    if session.home.mirror.exists():
+        with closing(open_mirror(session.home)) as store:
+            found = store.alarms(also_seen=also_seen)
     session.print(
         [plain_alarm(alarm) for alarm in found],
         [line for alarm in found for line in alarm_lines(alarm)] or [_("no alarm")],
     )
+
+
+def see_alarm(home: Home, number: int) -> bool:
+    """Note that somebody has looked at an alarm; False where there is none of that number."""
+    if not home.mirror.exists():
+        return False
+    with closing(open_mirror(home)) as store:
+        return store.see(number)
 
 
 def mirrored(home: Home) -> list[MirrorRow]:

@@ -9,7 +9,7 @@ from ledger.bodies import Dispute, Service
 from web.command import READS, Cell, Command, argument, pass_session
 from web.daysheet import parse_account
 from web.desk import DeskNode
-from web.history import Past, past, past_of
+from web.history import Past, past
 from web.problems import DeskError
 from web.session import Session
 from web.text import columns, printable
@@ -26,7 +26,8 @@ def services(session: Session, account: str) -> None:
     with session.reading() as node:
         if account not in node.state.accounts:
             raise DeskError(_("there is no account {number}").format(number=account))
-        found = [each for each in past_of(node, "service") if account in (each.body.provider, each.body.recipient)]
+        entries = (past(node, leg.entry_index) for leg in node.legs(account))
+        found = [each for each in entries if isinstance(each.body, Service)]
         states = [_state(node, each.index) for each in found]
     rows = [[_("entry"), _("date"), _("provider"), _("recipient"), _("minutes"), ""]]
     for each, (_code, word) in zip(found, states, strict=True):

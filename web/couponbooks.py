@@ -64,6 +64,8 @@ class BookOrder:
     minutes_max: int
     output: Path
     language: str
+    name: str = ""
+    """What people call the ledger."""
 
 
 def issue_book(
@@ -97,16 +99,16 @@ def issue_book(
 
 def draw_page(book: Book, order: BookOrder) -> bytes:
     """The sheets of a book, as the name of the file asks."""
-    html = draw_html(book, order.language)
+    html = draw_html(book, order.language, order.name)
     return pdf_of(html) if order.output.suffix.lower() == PDF else html.encode()
 
 
-def draw_html(book: Book, language: str) -> str:
+def draw_html(book: Book, language: str, name: str = "") -> str:
     """The sheets of a book as one page that stands alone."""
     coupons = list(_drawings(book))
     a_page = COLUMNS * ROWS
     pages = [coupons[start : start + a_page] for start in range(0, len(coupons), a_page)]
-    return render(TEMPLATE, language, book=book, pages=pages)
+    return render(TEMPLATE, language, book=book, pages=pages, name=name)
 
 
 def typed_lines(text: str) -> list[str]:

@@ -5,7 +5,8 @@
 ``SheetReader`` turns the cells of a row into a ``SheetRow`` or a ``Misread``; it asks nothing of the ledger. Times are
 local; an end before its start is past midnight; empty ``minutes`` are all between them. Spreadsheets' own spellings are
 read too: ``2025/11/1``, ``9:21`` and ``9:21:00``, and an account number that lost leading zeros, where its check digits
-fit with them. ``remark`` is for the book alone and goes nowhere.
+fit with them. ``remark`` is for the book alone and goes nowhere. Columns, services, payers and evidence may have their
+Chinese names, and columns that nothing stands in may be left out.
 
 Evidence is ``paper``: the file itself; or ``coupon``: the text of one, scanned or typed into the column ``coupon``. A
 coupon that cannot be read makes the row ``bad-row``, a missing one ``no-evidence``; so are ``signed`` rows, as a sheet
@@ -26,9 +27,11 @@ import msgspec
 from chain.fields import ACCOUNT_DIGITS, UTC, Time, is_account_number, is_key_id, parse_time
 from ledger.bodies import COUPON, PAPER, SIGNED, Evidence, Service
 from ledger.numbers import has_check_digits
+from web.i18n import CHINESE as LANGUAGE_CHINESE
+from web.i18n import language
 from web.i18n import translate as _
 from web.problems import DeskError
-from web.table import BadRowError, Record, Table, shown, trimmed
+from web.table import BadRowError, Columns, Record, Table, shown, trimmed
 
 COLUMNS = (
     "date",
@@ -46,7 +49,34 @@ COLUMNS = (
     "certifier",
     "remark",
 )
+CHINESE = (
+    *("日期", "开始", "结束", "服务的人", "被服务的人", "服务", "具体服务"),
+    *("分钟", "谁支付", "凭证", "服务券", "录入员", "委员", "备注"),
+)
+"""The columns' Chinese names, in the same order."""
+NEEDED = frozenset(("date", "start", "end", "provider", "recipient", "category", "paid_by", "evidence"))
+COLUMNS_CALLED = dict(zip(CHINESE, COLUMNS, strict=True)) | {"志愿者": "provider", "老人": "recipient"}
+SHEET_COLUMNS = Columns(COLUMNS, COLUMNS_CALLED, frozenset(COLUMNS) - NEEDED)
 PAYERS = ("recipient", "pool", "issue")
+CALLED = {
+    "情感慰藉": "emotional_comfort",
+    "协助服务": "assistance",
+    "出行陪伴": "travel_companion",
+    "文体活动": "culture_sports",
+    "健康科普": "health_science",
+    "法律援助": "legal_aid",
+    "培训讲座": "training",
+    "防诈宣传": "fraud_prevention",
+    "被服务的人": "recipient",
+    "老人": "recipient",
+    "捐赠时间池": "pool",
+    "平台": "issue",
+    "纸单": "paper",
+    "签字的纸单": "paper",
+    "服务券": "coupon",
+    "签名": "signed",
+}
+"""What stands in cells, in Chinese: services, payers, evidence."""
 BAD_ROW, NO_EVIDENCE = "bad-row", "no-evidence"
 
 CODE = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -130,17 +160,17 @@ class SheetReader:
         if end_minute < start_minute:
             end_minute += DAY_MINUTES
         service = Service(
-            category=parse_code(category),
+            category=parse_code(_code(category)),
             end=midnight + SPANS[end_minute],
             evidence=self._paper,
             local=parse_code(local) if local and trimmed(local) else None,
             minutes=parse_minutes(minutes, end_minute - start_minute),
-            paid_by=parse_payer(paid_by),
+            paid_by=parse_payer(_code(paid_by)),
             provider=parse_account(provider),
             recipient=parse_account(recipient),
             start=midnight + SPANS[start_minute],
         )
-        shown_by = self._shown_by(trimmed(evidence), coupon)
+        shown_by = self._shown_by(_code(evidence), coupon)
         if isinstance(shown_by, Misread):
             return shown_by
         if shown_by is not self._paper:
@@ -167,6 +197,17 @@ class SheetReader:
 
     def _midnight(self, cell: str) -> Time:
         return local_midnight(parse_date(cell), self._offset)
+
+
+def headings() -> tuple[str, ...]:
+    """The columns as whoever reads calls them."""
+    return CHINESE if language() == LANGUAGE_CHINESE else COLUMNS
+
+
+def _code(cell: str) -> str:
+    """A cell's code, where a Chinese name stands in it."""
+    plain = trimmed(cell)
+    return CALLED.get(plain, plain)
 
 
 def filled(path: Path) -> Path:

@@ -179,8 +179,9 @@ def journal_lines(node: DeskNode) -> Iterator[str]:
 
 
 def _all_legs(node: DeskNode) -> Iterable[Leg]:
-    """The legs of all accounts in order of entries."""
-    return merge(*map(node.legs, node.state.accounts), key=attrgetter("entry_index"))
+    """The legs of all accounts that move something, in order of entries."""
+    legs = merge(*map(node.legs, node.state.accounts), key=attrgetter("entry_index"))
+    return (leg for leg in legs if leg.balance or leg.held)
 
 
 def _parts(number: str, held: set[str]) -> tuple[str, ...]:

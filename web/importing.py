@@ -30,7 +30,7 @@ from ledger.bodies import COUPON, Service
 from ledger.roster import CLERK, MEMBER
 from ledger.state import Ints, State
 from web.coupons import PREFIX, USED, Shelf, coupon_evidence, parse_coupon
-from web.daysheet import BAD_ROW, COLUMNS, Misread, ReadCoupon, SheetReader, SheetRow, filled
+from web.daysheet import BAD_ROW, COLUMNS, SHEET_COLUMNS, Misread, ReadCoupon, SheetReader, SheetRow, filled
 from web.desk import DeskNode, refusal
 from web.keyring import Keyring, Pair
 from web.problems import DeskError
@@ -108,7 +108,7 @@ def import_sheets(
 ) -> ImportSummary:
     """Write the rows of a day-sheet file; raises DeskError before anything is written where the file is of no use."""
     paper_hash = hash_file(filled(path))
-    with open_table(path, COLUMNS) as table:
+    with open_table(path, SHEET_COLUMNS) as table:
         read_coupon = _coupon_reader(node, Shelf(keyring.home))
         reader = SheetReader(table, paper_hash, node.state.utc_offset, read_coupon)
         index = index_rows(table, reader, node.state.accounts, by_date=order.seal_by_date)

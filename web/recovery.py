@@ -7,12 +7,16 @@
     sheets = [read_sheet(text, 1), read_sheet(other, 2)]
     recover(home, sheets, b"another passphrase")        # a home, or a copy of one
 
+    renew_sheets(home, passphrase, keep)                # others: the older ones open this home no more
+    change_passphrase(home, passphrase, b"a third")     # who knows it needs no sheets; they stay good
+
 The secret is nowhere but on paper. The box holds the passphrase, sealed to a public key that follows from the secret:
 a new passphrase is locked without the sheets, and keys that are made later need no new ones. Whoever has one sheet has
 nothing, whoever has two has nothing without the home or a backup of it.
 
-A crash in ``recover`` leaves keys under the old and under the new passphrase, and a box that holds both: the same call
-again goes on from there.
+A crash in ``recover`` or ``change_passphrase`` leaves keys under the old and under the new passphrase, and a box that
+holds both: the same call again goes on from there. A crash in ``renew_sheets`` leaves the older sheets good until the
+new ones are kept, and then the new ones: there is one box, and it is replaced whole.
 """
 
 import difflib
@@ -20,7 +24,7 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +53,7 @@ WORDS = 20
 SECRET_BYTES, PUBLIC_BYTES = 16, 32
 PURPOSE = b"huzhu recovery"
 BOX, BOX_MAX_BYTES = "recovery.json", 16_384
-FORMAT, PASSPHRASES_MAX = 1, 16
+FORMAT, PASSPHRASES_MAX = 1, 8
 LENGTH_BYTES = 2
 PADDED_BYTES = LENGTH_BYTES + PASSPHRASE_MAX_BYTES
 """What is sealed has one length, whatever the passphrase."""
@@ -198,6 +202,7 @@ def write_box(home: Home, box: Box) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    _settle(home)
 
 
 def read_box(home: Home) -> Box:
@@ -252,30 +257,113 @@ def recover(home: Home, sheets: Sequence[Sheet], passphrase: bytes) -> int:
 
     Nothing is changed where one of them does not open. The caller holds the home's lock, where others may write it.
     """
+    _check(passphrase)
     box = read_box(home)
     known = open_box(box, sheets)
-    keys = [(path, _read(path, [passphrase, *known])) for path in _key_files(home)]
-    newest = _seal(box.public, passphrase)
-    if passphrase not in known:
-        write_box(home, msgspec.structs.replace(box, sealed=(*box.sealed[1 - PASSPHRASES_MAX :], newest)))
+    refusal = _("the sheets are right, but {path} is under another passphrase: take that key from a newer backup")
+    keys = _open_keys(home, [passphrase, *known], refusal)
+    return _put_under(home, keys, box, known, passphrase)
+
+
+def change_passphrase(home: Home, old: bytes | None, passphrase: bytes) -> int:
+    """Put every key of a home under a new passphrase by the old one; answers how many keys there are.
+
+    ``old``: None where the keys lie open. Nothing is changed where one of them does not open. Sheets stay good. The
+    caller holds the home's lock.
+    """
+    _check(passphrase)
+    known = [] if old is None else [old]
+    refusal = _(
+        "{path} opens neither with the passphrase until now nor with the new one: give the right one; where a change"
+        " was broken off, give the same two again"
+    )
+    keys = _open_keys(home, [passphrase, *known], refusal)
+    box = read_box(home) if box_path(home).exists() else None
+    return _put_under(home, keys, box, known, passphrase)
+
+
+def renew_sheets(home: Home, passphrase: bytes | None, keep: Callable[[Recovery], object]) -> Recovery:
+    """New sheets of a home, in the place of those there are; raises DeskError where they would open nothing.
+
+    ``keep`` has them on disk or paper when it returns: only then do they count. The caller holds the home's lock.
+    """
+    if any(map(_lies_open, _key_files(home))):
+        raise DeskError(_("the keys have no passphrase that could be forgotten: `huzhu passphrase` gives them one"))
+    if passphrase is None:
+        raise DeskError(_("give the passphrase of the keys: on the terminal, by --passphrase-file or HUZHU_PASSPHRASE"))
+    refusal = _(
+        "the passphrase does not open {path}; where a change of it was broken off, end that first: `huzhu passphrase`"
+    )
+    _open_keys(home, [passphrase], refusal)
+    recovery = new_recovery()
+    keep(recovery)
+    write_box(home, recovery.lock(passphrase))
+    return recovery
+
+
+Keys = Sequence[tuple[Path, SigningKey | MldsaSigningKey]]
+"""Every key of a home, opened, with its file."""
+
+
+def _put_under(home: Home, keys: Keys, box: Box | None, known: Sequence[bytes], passphrase: bytes) -> int:
+    """Write opened keys anew, under another passphrase than those known. A crash leaves some so and some otherwise.
+
+    Meanwhile the box, where there is one, holds what opens either.
+    """
+    newest = () if box is None else (_seal(box.public, passphrase),)
+    if box is not None and passphrase not in known:
+        older = tuple(_seal(box.public, each) for each in known)
+        write_box(home, msgspec.structs.replace(box, sealed=(*box.sealed, *older, *newest)[-PASSPHRASES_MAX:]))
     for path, key in keys:
         _rewrite(path, key, passphrase)
-    write_box(home, msgspec.structs.replace(box, sealed=(newest,)))
+    _settle(home)
+    if box is not None:
+        write_box(home, msgspec.structs.replace(box, sealed=newest))
     return len(keys)
+
+
+def _check(passphrase: bytes) -> None:
+    """Raise DeskError where nothing can be put under it: before anything is."""
+    if not passphrase:
+        raise DeskError(_("an empty passphrase protects nothing: choose another"))
+    if len(passphrase) > PASSPHRASE_MAX_BYTES:
+        text = _("the passphrase has {count} bytes; at most {most} can be used")
+        raise DeskError(text.format(count=len(passphrase), most=PASSPHRASE_MAX_BYTES))
 
 
 def _key_files(home: Home) -> Iterator[Path]:
     yield from sorted(home.keys.glob("*.pem"))
 
 
-def _read(path: Path, passphrases: Sequence[bytes]) -> SigningKey | MldsaSigningKey:
+def _open_keys(home: Home, passphrases: Sequence[bytes], refusal: str) -> Keys:
+    """All keys, each by one of the passphrases; DeskError with that text where one of them does not open."""
+    return [(path, _read(path, passphrases, refusal)) for path in _key_files(home)]
+
+
+def _read(path: Path, passphrases: Sequence[bytes], refusal: str) -> SigningKey | MldsaSigningKey:
     for passphrase in passphrases:
         try:
             return read_key(path, passphrase)
         except PassphraseError:
             continue
-    text = _("the sheets are right, but {path} is under another passphrase: take that key from a newer backup")
-    raise DeskError(text.format(path=path))
+    raise DeskError(refusal.format(path=path))
+
+
+def _lies_open(path: Path) -> bool:
+    try:
+        read_key(path, None)
+    except PassphraseError:
+        return False
+    return True
+
+
+def _settle(home: Home) -> None:
+    """Have on disk which files stand in the folder of keys: what is written next must not be there before."""
+    folder = os.open(home.keys, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _rewrite(path: Path, key: SigningKey | MldsaSigningKey, passphrase: bytes) -> None:

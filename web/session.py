@@ -112,11 +112,7 @@ class Session:
         path = self.settings.passphrase_file
         if path is None:
             return os.fsencode(os.environ.get(PASSPHRASE_VARIABLE, "")) or None
-        with path.open("rb") as file:
-            first = file.readline(PASSPHRASE_MAX_BYTES).rstrip(b"\r\n")
-        if not first:
-            raise DeskError(_("{path} has no passphrase in its first line").format(path=path))
-        return first
+        return passphrase_in(path)
 
     def new_passphrase(self) -> bytes | None:
         """What new keys are to be encrypted under; None keeps them plain."""
@@ -250,6 +246,15 @@ class Session:
         else:
             for line in lines:
                 click.echo(line)
+
+
+def passphrase_in(path: Path) -> bytes:
+    """The passphrase in a file's first line."""
+    with path.open("rb") as file:
+        first = file.readline(PASSPHRASE_MAX_BYTES).rstrip(b"\r\n")
+    if not first:
+        raise DeskError(_("{path} has no passphrase in its first line").format(path=path))
+    return first
 
 
 def new_key() -> SigningKey:

@@ -5,7 +5,8 @@
             cells = table.cells(record)                # or BadRowError, which says why this row cannot be read
 
 UTF-8 (with or without BOM) or GB18030, one of them for the whole file (``choose_encoding``); comma, semicolon or tab,
-by the header line; LF or CRLF; cells in quotes may hold line ends. A row is read up to ``ROW_MAX_BYTES`` and
+by the header line; LF or CRLF; cells in quotes may hold line ends. A column may have other names beside its own
+(``Columns``). A row is read up to ``ROW_MAX_BYTES`` and
 ``ROW_MAX_LINES``; one that is longer, or whose quotes do not close, is bad, and reading goes on at the next line.
 
 A file with the columns ``REFUSED_COLUMNS`` is one that ``web.refused`` wrote, and somebody mended.
@@ -14,10 +15,11 @@ A file with the columns ``REFUSED_COLUMNS`` is one that ``web.refused`` wrote, a
 import codecs
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 from web.i18n import translate as _
@@ -51,11 +53,21 @@ class Record(NamedTuple):
     raw: bytes | None
 
 
+class Columns(NamedTuple):
+    """What a file's columns are: their names in order, other names for them, and those that may be left out."""
+
+    names: Sequence[str]
+    called: Mapping[str, str] = MappingProxyType({})
+    optional: Container[str] = ()
+
+
 class Table:
     """A file with a header line. Every record is read anew from the file; nothing but the header is kept."""
 
-    def __init__(self, path: Path, file: BinaryIO, columns: Sequence[str]) -> None:
-        """Reads the header; raises DeskError where it is not one with all the ``columns``."""
+    def __init__(self, path: Path, file: BinaryIO, wanted: Columns | Sequence[str]) -> None:
+        """Reads the header; raises DeskError where it is not one with all the columns."""
+        known = wanted if isinstance(wanted, Columns) else Columns(wanted)
+        columns = known.names
         self.path = path
         self.encoding = choose_encoding(file)
         self._file = file
@@ -63,10 +75,12 @@ class Table:
         self._delimiter = ""
         head = self._read_head()
         text = "" if head is None else self.decode(head).removeprefix(BOM)
-        self._delimiter, self.header = _find_header(text, columns)
-        self.names = names = list(map(_plain, self.header))
-        self._check(names, columns)
-        self._select = itemgetter(*map(names.index, columns))
+        self._delimiter, self.header = _find_header(text, {*columns, *known.called})
+        self.names = names = [known.called.get(name, name) for name in map(_plain, self.header)]
+        self._check(names, known)
+        self._lacks = not set(columns) <= set(names)
+        places = {name: place for place, name in enumerate(names)}
+        self._select = itemgetter(*(places.get(column, len(names)) for column in columns))
         self.was_refused = set(REFUSED_COLUMNS) <= set(names)
         read = (*columns, *REFUSED_COLUMNS) if self.was_refused else columns
         self.ignored = [name for name in names if name and name not in read]
@@ -80,11 +94,12 @@ class Table:
             raise DeskError(_("{path} is UTF-16; save it as CSV UTF-8").format(path=self.path))
         return head
 
-    def _check(self, names: list[str], columns: Sequence[str]) -> None:
+    def _check(self, names: list[str], known: Columns) -> None:
+        columns = known.names
         if len(names) > COLUMNS_MAX:
             text = _("{path} has {count} columns; at most {most} are read")
             raise DeskError(text.format(path=self.path, count=len(names), most=COLUMNS_MAX))
-        missing = [column for column in columns if column not in names]
+        missing = [column for column in columns if column not in names and column not in known.optional]
         if missing:
             raise DeskError(
                 _("{path} has no column {columns}; its first line must name them: {all}").format(
@@ -118,7 +133,8 @@ class Table:
 
     def cells(self, record: Record) -> Sequence[str]:
         """The cells of the named columns, in their order; raises BadRowError."""
-        cells: Sequence[str] = self._select(self.row(record))
+        row = self.row(record)
+        cells: Sequence[str] = self._select([*row, ""] if self._lacks else row)
         return cells
 
     def row(self, record: Record) -> list[str]:
@@ -198,7 +214,7 @@ class Table:
 
 
 @contextmanager
-def open_table(path: Path, columns: Sequence[str]) -> Iterator[Table]:
+def open_table(path: Path, columns: Columns | Sequence[str]) -> Iterator[Table]:
     """The table in a file; raises DeskError where its first line is no header, OSError where it cannot be read."""
     with path.open("rb") as file:
         try:
@@ -208,7 +224,7 @@ def open_table(path: Path, columns: Sequence[str]) -> Iterator[Table]:
         yield table
 
 
-def _find_header(text: str, columns: Sequence[str]) -> tuple[str, list[str]]:
+def _find_header(text: str, names: Set[str]) -> tuple[str, list[str]]:
     """The delimiter by which a line names most of the columns, and its cells; raises BadRowError."""
     found: list[tuple[str, list[str]]] = []
     for delimiter in DELIMITERS:
@@ -216,7 +232,7 @@ def _find_header(text: str, columns: Sequence[str]) -> tuple[str, list[str]]:
             found.append((delimiter, split_cells(text, delimiter)))
     if not found:
         raise BadRowError(_("its quotes do not pair"))
-    return max(found, key=lambda each: len(set(columns).intersection(map(_plain, each[1]))))
+    return max(found, key=lambda each: len(names & set(map(_plain, each[1]))))
 
 
 def split_cells(text: str, delimiter: str) -> list[str]:

@@ -32,7 +32,7 @@ from store.settings import Child
 from store.tending import free_bytes, keep_evidence
 from sync.anchors import due_anchors, root_proof
 from sync.fetch import FetchError, Site
-from sync.kept import HELD, NEW, SAME, UNREACHABLE, Pulled
+from sync.kept import HELD, NEW, SAME, UNADMITTED, UNREACHABLE, Pulled
 from sync.library import IN, OUT, REFUSE
 from sync.mirror import Mirror
 from sync.quorum import gather
@@ -51,6 +51,8 @@ NOT_SEALED, NOT_TAKEN, NO_PROOF, NOT_KNOWN = "not-sealed", "not-taken", "no-proo
 NOT_PROVEN = "not-proven"
 """What transfers wait for: those from here our seal, the other ledger, its proof, or word of it; those to here a seal
 there."""
+FOREIGN_MAX = 20
+"""So many ledgers that belong to nobody here are named one by one: an archive may hold thousands."""
 ARRIVED = "arrived"
 WAITS_FOR = {IN: ARRIVED, REFUSE: NO_PROOF}
 """By what the tiers above have seen on the other ledger."""
@@ -216,8 +218,13 @@ def pulled_done(results: Sequence[Pulled], *, say_same: bool = False) -> Done:
         }
         for each in results
     ]
-    lines = [_pulled_line(each) for each in results if say_same or each.outcome != SAME]
-    return Done(PULL, lines, plain, sum(each.is_new_alarm for each in results))
+    left_out = {UNADMITTED} if say_same else {UNADMITTED, SAME}
+    lines = [_pulled_line(each) for each in results if each.outcome not in left_out]
+    foreign = [_pulled_line(each) for each in results if each.outcome == UNADMITTED]
+    if len(foreign) > FOREIGN_MAX:
+        text = _("and {count} more that belong to no ledger here")
+        foreign[FOREIGN_MAX:] = [text.format(count=f"{len(foreign) - FOREIGN_MAX:,}")]
+    return Done(PULL, lines + foreign, plain, sum(each.is_new_alarm for each in results))
 
 
 def _pulled_line(each: Pulled) -> str:

@@ -16,9 +16,9 @@ from care.requests import (
     CLOCK,
     CONFIRM,
     DECLINE,
+    EFFECTS,
     EXPIRE,
     EXPIRED,
-    LADDERS,
     NOBODY,
     OBJECT,
     OFFER,
@@ -298,7 +298,7 @@ class Days(RuleBasedStateMachine):
         self.now += minutes * MINUTE
 
     @rule(
-        kind=st.sampled_from(sorted(LADDERS)),
+        kind=st.sampled_from(sorted(EFFECTS)),
         who=st.sampled_from(sorted(WHO)),
         account=st.sampled_from((LI, WU, KIN)),
         late=st.sampled_from((None, 0, 30, 3_000)),

@@ -7,7 +7,8 @@ from web.access.who import AUDITOR, CLERK, MEMBER, PERSON, ROLES, SUPERVISOR
 DESK, OVERSEERS, PEOPLE, EVERYBODY = (CLERK, MEMBER), (SUPERVISOR, AUDITOR), (PERSON,), ROLES
 AREAS: Final[dict[str, tuple[str, ...]]] = {
     "/account": EVERYBODY,
-    "/board": OVERSEERS,
+    "/board": (*OVERSEERS, MEMBER),  # members where no tier is above, as in the village that all areas share
+    "/board/alarms": OVERSEERS,  # what is said of the ledgers below
     "/desk": DESK,
     "/desk/certify": (*DESK, SUPERVISOR),  # who oversees a village signs what needs its authority
     "/desk/coupons": (*DESK, SUPERVISOR),  # and its coupon books

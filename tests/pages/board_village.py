@@ -36,8 +36,11 @@ FRAUD = PEOPLE[0].account
 """Whom the audit finds in two places at once."""
 
 
-def make_board_village(folder: Path) -> Village:
-    """The home: supervisors ``li`` and ``zhao`` with an official's key each, ``watcher`` without one, and others."""
+def make_board_village(folder: Path, *, has_township: bool = True) -> Village:
+    """The home: supervisors ``li`` and ``zhao`` with an official's key each, and others; or a village of its own.
+
+    Without a township those keys are on no ledger, and members act in its place.
+    """
     desk = Desk(folder)
     today = datetime.datetime.now(UTC).date()
     began = f"{today - datetime.timedelta(days=FOUNDED_DAYS)}T00:00:00Z"
@@ -49,10 +52,10 @@ def make_board_village(folder: Path) -> Village:
         officials = desk.file("officials.txt", "".join(f"{format_base64(key.public)}\n" for key in OFFICIALS))
         params = desk.file("params.json", '{"posting_days": 3}')
         township = format_vkey(make_vkey(TOWNSHIP, ED25519, OFFICIALS[0].public))
-        words = ("--origin", ORIGIN, "--parent", township, "--authority", officials, "--params", params)
-        desk("init", *words, "--at", began)
+        above = ("--parent", township, "--authority", officials) if has_township else ()
+        desk("init", "--origin", ORIGIN, *above, "--params", params, "--at", began)
         home = Home(desk.home)
-        for key in OFFICIALS:
+        for key in OFFICIALS if has_township else ():
             home.add_key("authority", key, None)
         rows = [{"account": each.account, "born": each.born, "roles": each.roles} for each in PEOPLE]
         rows = [row | ({"funded": "key_elder"} if row["roles"] == "elder" else {}) for row in rows]
@@ -79,13 +82,15 @@ def _services(today: datetime.date) -> Iterator[dict[str, str]]:
 
 def _users(home: Path) -> dict[str, str]:
     first, second = (key.id for key in OFFICIALS)
+    members = [key for key, _path in Home(home).key_files("member")]
     users = {
         "li": ("supervisor", first, ORIGIN),
         "zhao": ("supervisor", second, ORIGIN),
         "elsewhere": ("supervisor", "", "xizhuang.example/huzhu"),
         "auditor": ("auditor", "", ""),
         "clerk": ("clerk", "", ORIGIN),
-        "member": ("member", "", ORIGIN),
+        "member": ("member", members[0], ORIGIN),
+        "second": ("member", members[1], ORIGIN),
         "person": ("person", "", ORIGIN),
     }
     hashed, now = FAST.hash(PASSWORD), int(time.time())

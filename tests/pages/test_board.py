@@ -160,6 +160,11 @@ def test_a_supervisor_finds_and_suspends_a_fraud(
     sign(second)
     page.goto(case)
     expect(page.locator(".facts .badge")).to_have_text(said("suspended"))
+    expect(page.locator("#counted ~ ul .badge.warn")).to_have_count(2)
+    with village.client("member") as member:
+        today = member.get("/desk").text
+    case_index = case.rsplit("/", 1)[1]
+    assert f"Case {case_index}<small" in today and '<small><a href="/desk/entries/' in today
     shoot(page, "board-case-done")
     check_axe(page)
     page.goto(f"{LEDGER}/accounts/{FRAUD}")

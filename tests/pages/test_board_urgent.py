@@ -52,7 +52,7 @@ def matter(kind: str, index: int = 17, days: int = 0, **more: Any) -> Matter:
         (matter(CASE, outcome="imposed"), ""),
         (matter(CASE, outcome="upheld"), "case 17 was upheld, and nothing is decided about account 12345676"),
         (matter(APPEAL, place=9), "account 12345676 objects to what was imposed in case 9"),
-        (matter(DISPUTE, days=14), ""),
+        (matter(DISPUTE, days=14), "an objection of account 12345676 waits for a decision"),
         (matter(DISPUTE, days=15), "an objection of account 12345676 has waited for 15 days"),
         (matter(FINDING, code="fire", due="2026-11-22"), ""),
         (matter(FINDING, code="fire", due="2026-11-21"), "was to be mended by 2026-11-21: fire"),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ledger.bodies import KeyGrant, KeyRevoke
+from ledger.bodies import Dispute, KeyGrant, KeyRevoke
 from node import Node, SharedNode
 from store.drafts import Drafts, Signer
 from store.home import Home
@@ -19,6 +19,7 @@ from tests.store.village import (
     CLERK,
     MEMBERS,
     PROVIDER,
+    RECIPIENT,
     START,
     STRANGER,
     donation,
@@ -31,6 +32,7 @@ from web.access.who import MEMBER as MEMBER_ROLE
 from web.access.who import SUPERVISOR, Who
 from web.desk import refusal
 from web.pages import desk_signing
+from web.pages.approvals import may_refuse
 from web.pages.desk_foretelling import foretell
 from web.pages.desk_signing import (
     CLERK_ALONE,
@@ -38,6 +40,7 @@ from web.pages.desk_signing import (
     KEY_GONE,
     NO_KEY,
     NOT_ASKED,
+    RECORDED_ALREADY,
     SAME_PERSON,
     THRESHOLD,
     TWO_AUTHORITIES,
@@ -193,6 +196,26 @@ def test_what_the_rules_refuse_goes_on_waiting_unsigned(point: Point) -> None:
     assert point.size() == before + 1
     (left,) = point.drafts.waiting()
     assert left.id == bad and len(left.signers) == 1
+
+
+def test_who_is_not_asked_to_sign_refuses_nothing(point: Point) -> None:
+    """A clerk would keep the own key for ever."""
+    (revocation,) = point.propose(WANG, TWO_MEMBERS, KeyRevoke(key_id=CLERK.id, reason="left"))
+    (objection,) = point.propose(LI, CLERK_MEMBER, Dispute(index=3, party=RECIPIENT, ground="nobody came"))
+    with point.desk() as desk:
+        first, second = point.drafts.waiting(revocation, objection)
+        assert [may_refuse(desk, first, who) for who in (LI, WANG, ZHAO)] == [False, True, True]
+        assert [may_refuse(desk, second, who) for who in (LI, WANG)] == [False, True]
+
+
+def test_what_was_proposed_twice_is_recorded_once(point: Point) -> None:
+    """Typed by hand after it was on a day sheet, or changed a little and typed again."""
+    made = service()
+    first, second = point.propose(LI, CLERK_MEMBER, made, service(2))
+    before = point.size()
+    assert sorted(outcomes(point.sign(WANG, first, second))) == [("recorded", ""), ("refused", RECORDED_ALREADY)]
+    assert outcomes(point.sign(WANG, second)) == [("refused", RECORDED_ALREADY)]
+    assert point.size() == before + 1
 
 
 def test_what_the_rules_would_say(point: Point) -> None:

@@ -17,6 +17,7 @@ from store.access import Access
 from tests.pages.conftest import Check, OpenPage, Shoot
 from tests.pages.village import Village
 from tests.web.desk import run
+from web.pages.paper_sheets import check_address
 from web.papercodes import parse_codes
 from web.printing import QR_ERROR_CORRECTION
 
@@ -74,6 +75,7 @@ def sheets(village: Village) -> dict[str, str]:
         "passbook": f"/paper/passbook/{volunteer}",
         "certificate": f"/paper/hours/{volunteer}?first=2020-01-01",
         "posting": f"/paper/posting/{month}",
+        "held": "/paper/held",
         "receipt": f"/paper/entry/{entry}",
     }
 
@@ -97,7 +99,7 @@ def as_pdf(address: str) -> str:
     return f"{path}.pdf{mark}{query}"
 
 
-SHEETS = [("passbook", 150), ("certificate", 200), ("posting", 150), ("receipt", 200)]
+SHEETS = [("passbook", 150), ("certificate", 200), ("posting", 150), ("held", 150), ("receipt", 200)]
 
 
 @pytest.mark.parametrize(("sheet", "dpi"), SHEETS)
@@ -109,7 +111,7 @@ def test_what_is_printed_is_proven(
     (text,) = receipts([code.text for code in codes])
     said = proven(text, trust)
     assert "PROVEN by the log liuduhe.example/huzhu" in said
-    assert (village.volunteers[0].account in said) == (sheet != "posting")
+    assert (village.volunteers[0].account in said) == (sheet not in ("posting", "held"))
     other = "A" if text[-9] != "A" else "B"
     assert "not read right" in proven(f"{text[:-9]}{other}{text[-8:]}", trust, 2)
     for code in codes:
@@ -193,7 +195,7 @@ def test_one_prints_what_is_ones_own(village: Village, trust: Path) -> None:
 
 OWN = ["/me/paper", "/me/paper/passbook", "/me/paper/passbook.pdf", "/me/paper/hours", "/me/paper/entry/40"]
 DESK = ["/paper", "/paper/passbook/{number}", "/paper/passbook/{number}.pdf", "/paper/hours/{number}"]
-DESK += ["/paper/entry/40", "/paper/posting/2026-11", "/paper/posting/2026-11.pdf"]
+DESK += ["/paper/entry/40", "/paper/posting/2026-11", "/paper/posting/2026-11.pdf", "/paper/held", "/paper/held.pdf"]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +229,37 @@ def test_what_cannot_be_printed_is_said(village: Village, address: str, status: 
     with village.client("clerk", "en") as client:
         answer = client.get(address.format(number=village.volunteers[1].account))
     assert answer.status_code == status and "<h1>" in answer.text
+
+
+def test_what_is_held_hangs_on_the_board_with_how_to_object(village: Village) -> None:
+    with village.client("clerk", "en") as client:
+        assert 'href="/paper/held"' in client.get("/paper").text
+        page = client.get("/paper/held").text
+        rows = re.findall(r'<tr><th scope="row" class="number">(\d+)</th>(.*)</tr>', page)
+        assert rows and "object for 30 days" in page and not any(each.name in page for each in village.people)
+        index, cells = rows[0]
+        day, clock, provider, recipient, category, time, free, last = re.findall(r"<td[^>]*>([^<]*)", cells)
+        entry = client.get(f"/paper/entry/{index}").text
+        assert all(told in entry for told in (provider, recipient))
+        assert recipient in {each.account for each in village.elders} and clock.count(":") == 2
+        assert day < free < last and category and time.endswith(("h", "min"))
+
+
+@pytest.mark.parametrize(
+    ("host", "is_secure", "address"),
+    [
+        ("huzhu.example", True, "https://huzhu.example/check"),
+        ("192.0.2.7:8300", False, "http://192.0.2.7:8300/check"),
+        ("localhost:8300", False, ""),
+        ("127.0.0.1", True, ""),
+        ("[::1]:8300", False, ""),
+        ("", False, ""),
+        ("a@huzhu.example", False, ""),
+        ("huzhu.example?x", False, ""),
+    ],
+)
+def test_paper_says_where_it_is_checked(host: str, is_secure: bool, address: str) -> None:
+    assert check_address(host, is_secure=is_secure) == address
 
 
 def test_the_desk_chooses(village: Village) -> None:

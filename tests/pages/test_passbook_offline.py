@@ -95,6 +95,19 @@ def test_a_volunteer_off_line_then_on(
         assert 'data-step="check_out"' in client.get("/me/service").text
 
 
+def test_what_was_pressed_off_line_is_not_offered_again(browser_page: OpenPage, village: Village) -> None:
+    number = promise_a_visit(village, village.elders[5].account)
+    page = browser_page("person", "zh", 360)
+    open_kept(page, "/me/service")
+    page.context.set_offline(True)
+    button = page.locator(f'form[action="/me/service/{number}"] button').first
+    for waiting in ("1", "2"):
+        button.click()
+        expect(page.locator("#later")).to_have_attribute("data-waiting", waiting)
+    expect(button).to_be_disabled()
+    expect(button).to_have_text("已记在手机上")
+
+
 def test_after_sign_out_nobody_sees_the_page_off_line(browser_page: OpenPage, village: Village) -> None:
     page = browser_page("person", "zh", 360)
     open_kept(page, "/me")

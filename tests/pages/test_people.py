@@ -134,9 +134,9 @@ def test_particulars_are_shown_for_a_purpose_which_the_person_can_see(own_villag
     assert (answer.status_code, someone.address in answer.text) == (422, False)
     answer = send(own_village, "clerk", page, {"purpose": "visit", "words": "to bring mooncakes"}, act)
     assert (answer.status_code, someone.address in answer.text) == (200, True)
-    for user, path in (("member", f"{page}/looks"), ("person", "/account/looks")):
+    for user, path, by in (("member", f"{page}/looks", ">clerk<"), ("person", "/me/looks", "clerk looked at:")):
         seen = look(own_village, user, path)
-        assert "a visit or a greeting to bring mooncakes" in seen and ">clerk<" in seen
+        assert "a visit or a greeting to bring mooncakes" in seen and by in seen
 
 
 def test_whoever_is_described_anew_is_found_anew(own_village: Village, han: str) -> None:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from typing import Any
 
 import httpx
@@ -23,6 +24,7 @@ from web.pages.requests_kit import STAFF
 
 HOUR, MINUTE = datetime.timedelta(hours=1), datetime.timedelta(minutes=1)
 LOCAL = 8 * HOUR
+NUMBERS = count(1)
 REQUEST = re.compile(r"/requests/([0-9]+)")
 
 
@@ -81,6 +83,7 @@ def ask(village: Village, clerk: httpx.Client) -> Ask:
             "day": f"{local:%Y-%m-%d}",
             "clock": f"{local:%H%M}",
             "minutes": "60",
+            "details": f"the {next(NUMBERS)}th",
         }
         answer = send(clerk, "/requests/new", **(usual | fields))
         found = REQUEST.fullmatch(answer.headers.get("location", ""))
@@ -257,6 +260,23 @@ def test_a_phone_hears_why_not(
     send(clerk, f"/requests/{number}", act="withdraw")
 
 
+def test_who_is_named_is_asked_alone(village: Village, clerk: httpx.Client, ask: Ask) -> None:
+    """Whoever is proposed stands ticked beforehand, in another form; and even sent together only the named is asked."""
+    number, ticked, named = ask(), village.volunteers[5].account, village.volunteers[4].account
+    forms = clerk.get(f"/requests/{number}").text.split("<form")
+    assert not any('name="offer"' in form and 'name="somebody"' in form for form in forms)
+    empty = send(clerk, f"/requests/{number}", act="offer_one")
+    assert empty.status_code == 422 and "this is needed" in empty.text
+    said = told(clerk, send(clerk, f"/requests/{number}", act="offer", offer=ticked, somebody=named))
+    assert said == f"good: asked: {village.volunteers[4].name}"
+    with book_of(village) as book:
+        found = book.request(number)
+    assert found is not None and [visit.volunteer for visit in found.visits] == [named]
+    page = clerk.get(f"/requests/{number}").text
+    assert "<details" in page[page.index('class="withdraw"') : page.index('value="withdraw"')], "asked once more"
+    send(clerk, f"/requests/{number}", act="withdraw")
+
+
 def test_what_a_browser_signed_is_kept_with_the_step(village: Village, clerk: httpx.Client, ask: Ask) -> None:
     number, volunteer = ask(), village.volunteers[0].account
     offer(clerk, number, volunteer)
@@ -389,3 +409,12 @@ def test_what_the_desk_recorded_by_itself_is_not_recorded_twice(village: Village
 )
 def test_a_dossiers_care_level_is_understood(text: str, level: int | None) -> None:
     assert care_level_of(text) == level
+
+
+def test_a_form_that_is_sent_twice_makes_one_request(clerk: httpx.Client, village: Village) -> None:
+    local = now() + LOCAL + 3 * HOUR
+    form = {"person": village.elders[4].account, "what": "assistance", "minutes": "45", "details": "twice"}
+    form |= {"day": f"{local:%Y-%m-%d}", "clock": f"{local:%H%M}"}
+    answers = [send(clerk, "/requests/new", **form) for _press in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 422]
+    assert "there is this very request already" in answers[1].text

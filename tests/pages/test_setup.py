@@ -276,6 +276,7 @@ def test_everything_is_there_at_once_and_the_node_goes_on(tmp_path: Path) -> Non
         assert opened.state.parameters.posting_days == 0
         assert opened.state.roster.keys[keys["wang"]].role == "clerk"
     assert read_box(home).set_number
+    assert home.node_settings().name == "六渡河"
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and sheets[0][9].encode() in path.read_bytes()]
     recover_a_backup(node.home, tmp_path / "new" / "huzhu-home", sheets)
 

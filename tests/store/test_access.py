@@ -87,6 +87,30 @@ def test_another_password_ends_sessions_but_not_tokens(access: Access) -> None:
     assert access.token_holder(b"t") is not None
 
 
+def test_who_made_a_password_is_kept_with_it(access: Access, path: Path) -> None:
+    access.add_user("li", "clerk", password="made", is_given=True, now=NOW)
+    sign_in(access, "li", b"s")
+    add_token(access, b"t")
+    with closing(Access(path)) as again:
+        assert {user.name: user.is_given for user in again.users()} == {"li": True, "wang": False}
+        session, token = again.session_holder(b"s"), again.token_holder(b"t")
+        assert session is not None and token is not None
+        assert (session.is_given, token.is_given) == (True, False)
+    access.set_password("wang", "made", is_given=True)
+    access.set_password("li", "chosen")
+    assert {user.name: user.is_given for user in access.users()} == {"li": False, "wang": True}
+
+
+def test_a_newer_hash_of_a_given_password_is_of_a_given_password(access: Access) -> None:
+    access.set_password("wang", "weak", is_given=True)
+    user = access.user("wang")
+    assert user is not None
+    assert access.open_session(user, b"s", now=NOW, expires_seconds=NOW + HOUR, password="strong")
+    after = access.user("wang")
+    assert after is not None
+    assert (after.password, after.is_given) == ("strong", True)
+
+
 def test_a_disabled_user_has_neither_and_gets_the_tokens_back(access: Access) -> None:
     add_token(access, b"t")
     sign_in(access, "wang", b"s")

@@ -1,9 +1,11 @@
 """What is kept of mirrored ledgers: steps, alarms, exports, and files that are no mirror."""
 
+import multiprocessing
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from chain.merkle import leaf_hash, root_of, tree_root
 from store.archive import open_archive
 from store.log import StoreError
 from store.mirror import FORKED, ROLLED_BACK, MirrorLog, MirrorStore, export_mirror
+from store.mirror_log import SHOWN_MAX
 from store.tending import free_bytes, keep_evidence, tend_lock
 
 PARENT, VILLAGE, OTHER = "county.example/huzhu", "village.example/huzhu", "other.example/huzhu"
@@ -59,7 +62,7 @@ def test_hashes_are_those_of_the_entries_however_they_come(store: MirrorStore, c
 
 def test_what_is_staged_does_not_count(store: MirrorStore) -> None:
     log = store.admit(VILLAGE, PARENT, "village", "vkey")
-    log.aim(b"target")
+    log.show(300, b"target")
     add(log, 0, 300)
     store.commit()
     log = fresh(store)
@@ -91,7 +94,7 @@ def test_dropping_what_is_staged_leaves_what_counts(store: MirrorStore) -> None:
     log = store.admit(VILLAGE, PARENT, "village", "vkey")
     add(log, 0, 300)
     reach(log)
-    log.aim(b"target")
+    log.show(700, b"target")
     add(log, 300, 700)
     store.commit()
     log.drop_staged()
@@ -232,6 +235,23 @@ def test_one_tends_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+def live(until: Connection) -> None:
+    until.send("alive")
+    until.recv()
+
+
+def test_who_is_forked_from_who_tends_holds_no_lock(tmp_path: Path) -> None:
+    with tend_lock(tmp_path):
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(target=live, args=(theirs,), daemon=True)
+        process.start()
+        assert ours.recv() == "alive"
+    with tend_lock(tmp_path), pytest.raises(StoreError, match="another process tends"), tend_lock(tmp_path):
+        pass
+    ours.send("end")
+    process.join()
+
+
 def test_an_alarm_for_each_evidence(store: MirrorStore) -> None:
     log = store.admit(VILLAGE, PARENT, "village", "vkey")
 
@@ -274,7 +294,7 @@ def test_a_ledger_is_forgotten_but_for_its_alarms(store: MirrorStore) -> None:
         each.put_legs({("10000119", 5): (1, 0)})
         each.put_transfers([(5, "transfer_out", OTHER, None)])
         add(each, 300, 400)
-        each.aim(b"target")
+        each.show(500, b"target")
         store.commit()
     store.alarm(VILLAGE, "readmitted", "detail", str, 7)
     before = log._log
@@ -303,3 +323,74 @@ def test_when_a_ledger_was_asked_is_known_whatever_came_of_it(store: MirrorStore
     store.commit()
     assert store.tried() == {VILLAGE: 9, OTHER: 5}
     assert [row.origin for row in store.rows()] == [OTHER, VILLAGE]
+
+
+def test_of_what_was_shown_the_largest_and_the_latest_stay(store: MirrorStore) -> None:
+    log = store.admit(VILLAGE, PARENT, "village", "vkey")
+    log.show(10**6, b"largest")
+    for size in range(1, 1_000):
+        log.show(size, b"note %d" % size)
+    log.show(999, b"another")
+    store.commit()
+    found = fresh(store).shown()
+    assert found[:2] == [b"largest", b"note 999"] and SHOWN_MAX // 2 <= len(found) <= SHOWN_MAX
+    store.admit(VILLAGE, PARENT, "village", "other")
+    assert fresh(store).shown() == []
+    store.admit(VILLAGE, PARENT, "village", "vkey")
+    log = fresh(store)
+    log.unshow(10**6)
+    add(log, 0, 700)
+    reach(log)
+    store.commit()
+    log = fresh(store)
+    assert log.shown()[-1] > b"note 700" and log.target() == b"note 999"
+
+
+def test_an_alarm_that_is_over_is_a_new_one_once_somebody_has_looked(store: MirrorStore) -> None:
+    log = store.admit(VILLAGE, PARENT, "village", "vkey")
+
+    def raised(code: str = "disk-low", *, each: bool = False) -> bool:
+        return store.alarm(VILLAGE, code, "the same words", lambda: "same.fork", 7, each=each)
+
+    def settle(*lasting: str) -> None:
+        store.settle({VILLAGE}, lambda _origin, code: code in lasting)
+
+    assert raised()
+    settle()
+    settle()
+    assert not raised(), "nobody has looked: it is counted"
+    store.see(store.alarms()[0].id)
+    settle()
+    assert not raised(), "it goes on"
+    settle()
+    settle("disk-low")
+    assert not raised()
+    settle()
+    store.settle({OTHER}, lambda _origin, _code: False)
+    assert not raised()
+    settle()
+    settle()
+    assert raised() and store.alarms()[0].times == 1
+    for end in (log.release, log.forget):
+        assert raised(FORKED, each=True) and not raised(FORKED, each=True)
+        end()
+    assert raised(FORKED, each=True)
+
+
+def test_a_mirror_of_before_keeps_what_it_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.db"
+    with closing(MirrorStore(path)) as store:
+        add(store.admit(VILLAGE, PARENT, "village", "vkey"), 0, 10)
+        store.commit()
+    note = b"village.example/huzhu\n20\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n" + (
+        "\u2014 village.example/huzhu Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJg==\n"
+    ).encode()
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in ("DROP TABLE shown", "ALTER TABLE staged ADD target BLOB", "ALTER TABLE alarm DROP over"):
+            connection.execute(statement)
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name='0005-shown'")
+        connection.execute("UPDATE staged SET target=?", (note,))
+        connection.commit()
+    with closing(MirrorStore(path)) as store:
+        log = store.log(VILLAGE)
+        assert log is not None and log.shown() == [note] and log.staged == 10

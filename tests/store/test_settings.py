@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from store.log import StoreError
-from store.settings import Child, NodeSettings, ServeSettings, is_address, parse_settings
+from store.settings import (
+    NAME_MAX_CHARACTERS,
+    Child,
+    NodeSettings,
+    ServeSettings,
+    is_address,
+    is_name,
+    name_line,
+    parse_settings,
+)
 
 PATH = Path("/home/node/node.toml")
 ORIGIN = 'origin = "village.example/huzhu"\n'
@@ -54,6 +63,19 @@ def test_everything_can_be_said() -> None:
         parents=("https://township.example", "https://county.example"),
         children=(Child("hamlet.example/huzhu", "http://127.0.0.1:8301"),),
     )
+
+
+@pytest.mark.parametrize("name", ["六渡河村", 'the "old" village\\', "é" * NAME_MAX_CHARACTERS])
+def test_a_name_comes_back_as_it_was_written(name: str) -> None:
+    assert is_name(name)
+    assert parse_settings(ORIGIN + name_line(name), PATH).name == name
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * (NAME_MAX_CHARACTERS + 1), "\u202ebackwards", " outside"])
+def test_a_name_is_one_line_that_can_be_printed(name: str) -> None:
+    assert not is_name(name)
+    with pytest.raises(StoreError, match="line 2"):
+        parse_settings(ORIGIN + name_line(name), PATH)
 
 
 def test_only_the_origin_must_be_said() -> None:

@@ -12,6 +12,7 @@ import pytest
 from chain.checkpoint import open_checkpoint
 from chain.merkle import check_consistency, leaf_hash
 from chain.receipt import check_entry_receipt, parse_entry_receipt
+from ledger.bodies import Dispute
 from ledger.state import freeze
 from node import Node
 from store.log import StoreError
@@ -20,6 +21,7 @@ from tests.store.village import (
     KEYS,
     ORIGIN,
     PROVIDER,
+    RECIPIENT,
     HandClock,
     assert_whole,
     contents,
@@ -204,6 +206,22 @@ def test_what_follows_from_the_archive_is_made_again(statements: list[str], path
     assert_whole(again)
     record(again, [service(1)])
     again.seal()
+    assert_whole(again)
+    again.store.close()
+
+
+def test_legs_of_nothing_are_added_to_a_file_from_before_them(path: Path) -> None:
+    node = reopened(path)
+    index = record(node, [service(5)])[0].index
+    record(node, [Dispute(index=index, party=RECIPIENT, ground="x")])
+    node.seal()
+    legs = {number: list(node.store.legs(number)) for number in (PROVIDER, RECIPIENT)}
+    assert [each[-1][1:] for each in legs.values()] == [(index + 1, 0, 0)] * 2
+    node.store.close()
+    forgotten = "DELETE FROM _sqlite_migrations WHERE name='0004-concerned'"
+    execute(path, "DELETE FROM leg WHERE balance=0 AND held=0", forgotten)
+    again = reopened(path)
+    assert {number: list(again.store.legs(number)) for number in legs} == legs
     assert_whole(again)
     again.store.close()
 

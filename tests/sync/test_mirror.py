@@ -14,13 +14,13 @@ from chain.fork import check_fork, parse_fork
 from chain.merkle import tree_root
 from chain.note import format_note, format_vkey
 from chain.tile import Bundle, format_bundle, format_entries_path, parse_bundle
-from ledger.bodies import Donate, NodeRotate
+from ledger.bodies import Dispute, Donate, NodeRotate
 from node import Node
 from store.archive import open_archive
 from store.mirror import MirrorSource
 from store.sqlite import write_archive
 from sync.kept import Bounds
-from tests.store.village import KEYS, MEMBERS, PROVIDER, accepted
+from tests.store.village import KEYS, MEMBERS, RECIPIENT, accepted, record, service
 from tests.sync.logs import (
     NEW_KEYS,
     TOWNSHIP,
@@ -68,11 +68,10 @@ def assert_mirrored(keeper: Keeper, node: Node) -> None:
         for each in node.state.accounts.values()
     ]
     legs = keeper.store._run(
-        "SELECT account, idx, balance, held FROM leg g JOIN log l ON l.id=g.log WHERE l.origin=? AND account=?"
-        " ORDER BY idx",
-        *(node.origin, PROVIDER),
+        "SELECT account, idx, balance, held FROM leg g JOIN log l ON l.id=g.log WHERE l.origin=? ORDER BY account, idx",
+        node.origin,
     ).fetchall()
-    assert legs == [tuple(leg) for leg in node.store.legs(PROVIDER)]
+    assert legs == [tuple(leg) for number in sorted(node.state.accounts) for leg in node.store.legs(number)]
     assert audit_ledger(MirrorSource(log)).is_sound
 
 
@@ -83,6 +82,11 @@ def test_a_ledger_is_mirrored_and_followed(village: Village) -> None:
     assert_mirrored(keeper, node)
     assert [each.outcome for each in keeper.pull(files(node))] == ["same"]
     asked: list[str] = []
+    (disputed,) = record(node, [service(1)])
+    record(node, [Dispute(index=disputed.index, party=RECIPIENT, ground="x")])
+    grow(node)
+    assert [each.outcome for each in keeper.pull(files(node))] == ["new"]
+    assert_mirrored(keeper, node)
     for records in (1, 3, 300, 700):
         grow(node, records)
         asked.clear()

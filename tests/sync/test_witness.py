@@ -355,3 +355,12 @@ def test_lines_of_other_witnesses_are_not_kept() -> None:
     assert kept is not None
     assert [line.name for line in open_checkpoint(kept[1])[1].signatures] == [LOG.name, *[KEYS["witness"]] * 2]
     assert signed.signatures[0] == open_checkpoint(kept[1])[1].signatures[0]
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-1, 503), (-(2**40), 503), (0, 200), (2**40, 200)])
+def test_a_clock_before_1970_dates_nothing_and_says_so(seconds: int, status: int) -> None:
+    storage = MemoryWitnessStorage()
+    witness = Witness(WITNESS_KEYS, lambda _origin: [LOG], storage, MemoryEvidence(), lambda: seconds)
+    answer = witness.add_checkpoint(request(0, 9))
+    assert answer.status == status
+    assert (storage.latest(LOG.name) is None) == (b"stands before 1970" in answer.body) == (status == 503)

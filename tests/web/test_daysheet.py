@@ -1,6 +1,7 @@
 """Cells of day sheets: what they mean, in the book's spelling and in spreadsheets' own."""
 
 import datetime
+import gettext
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from chain.fields import format_time
 from ledger.bodies import Evidence
 from tests.web.desk import ANNE, DORA, ROW, table
-from web.daysheet import COLUMNS, Misread, SheetReader, SheetRow
+from web.daysheet import CALLED, COLUMNS, SHEET_COLUMNS, Misread, SheetReader, SheetRow
+from web.i18n import CHINESE, DOMAIN, LOCALE
 from web.problems import DeskError
 from web.table import BadRowError, open_table
+from web.text import CATEGORIES
 
 CHINA = datetime.timedelta(hours=8)
 
@@ -30,9 +33,13 @@ def read_coupon(text: str) -> Evidence:
 
 def read(folder: Path, **cells: str) -> SheetRow | Misread:
     """The one row of a sheet."""
+    return read_text(folder, table(COLUMNS, [ROW | cells]))
+
+
+def read_text(folder: Path, text: str) -> SheetRow | Misread:
     path = folder / "sheet.csv"
-    path.write_text(table(COLUMNS, [ROW | cells]), "utf-8")
-    with open_table(path, COLUMNS) as opened:
+    path.write_text(text, "utf-8")
+    with open_table(path, SHEET_COLUMNS) as opened:
         [record] = opened.records()
         return SheetReader(opened, bytes(32), CHINA, read_coupon).read(record)
 
@@ -49,6 +56,20 @@ def test_a_row(tmp_path: Path) -> None:
     assert (found.provider, found.recipient, found.category, found.local) == (ANNE, DORA, "assistance", "meals")
     assert (format_time(found.start), format_time(found.end)) == ("2025-11-01T01:00:00Z", "2025-11-01T02:00:00Z")
     assert (found.minutes, found.paid_by, found.evidence.hash) == (60, "issue", bytes(32))
+
+
+def test_a_sheet_in_chinese_says_the_same_and_leaves_out_what_is_empty(tmp_path: Path) -> None:
+    text = "\ufeff日期,开始,结束,志愿者,老人,服务,谁支付,凭证,备注\n"
+    text += f"2025/11/1,9:00,10:00,{ANNE},{DORA},协助服务,平台,纸单,下雨\n"
+    assert read_text(tmp_path, text) == read(tmp_path)
+    shorter = text.replace("志愿者,", "").replace(f"{ANNE},", "")
+    with pytest.raises(DeskError, match="has no column provider"):
+        read_text(tmp_path, shorter)
+
+
+def test_chinese_cells_are_what_the_pages_call_these_services() -> None:
+    chinese = gettext.translation(DOMAIN, LOCALE, [CHINESE])
+    assert {chinese.gettext(text): code for code, text in CATEGORIES.items()}.items() <= CALLED.items()
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,8 @@ def test_example(name: str, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None
     prepare(desk, name)
     if name == "serve":  # it would not end
         monkeypatch.setattr("web.service.run.run", lambda *_words: True)
+    if name == "recovery new":
+        monkeypatch.setenv("HUZHU_PASSPHRASE", "apples in autumn")
     example = EXAMPLES[name].replace(SAMPLE_KEY, sample_key(desk, name))
     if name in ASKING:
         with running(desk.home, {}) as service:
@@ -139,6 +141,10 @@ def prepare(desk: Desk, name: str) -> None:
     if name == "person import":
         return
     desk.populate()
+    if name in ("passphrase", "recovery new"):
+        desk("passphrase", "--new-passphrase-file", desk.file("old.txt", "apples in autumn\n"))
+        desk.file("new.txt", "persimmons in October\n")
+        return
     if name == "recover":
         recovery = new_recovery()
         write_box(Home(desk.home), recovery.lock(b"forgotten"))
@@ -213,6 +219,9 @@ def furnish(desk: Desk, name: str) -> None:
     desk("checkpoint", "-o", "checkpoint")
     member = next(iter(sorted((desk.home / "keys").glob("member-*.pem"))))
     Path("member.pem").write_bytes(member.read_bytes())
+    if name == "key import":
+        Path("official-1.pem").write_bytes(member.read_bytes())
+        member.unlink()
     if name == "checkpoint":
         Path("checkpoint").unlink()
     if name == "check-fork":

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -230,6 +231,19 @@ def test_receive_takes_an_archive(desk: Desk, below: Desk) -> None:
     assert [each["origin"] for each in desk.json(*words, VILLAGE)["pull"]] == [VILLAGE]
     assert "holds none of these" in desk(*words, "nobody.example/huzhu", status=2).stderr
     assert "is no archive" in desk("receive", desk.file("x.db", "hello"), status=2).stderr
+
+
+def test_of_a_thousand_foreign_ledgers_a_few_are_named(desk: Desk, below: Desk) -> None:
+    stick = desk.folder / "stick.db"
+    below("export", "--archive", stick)
+    with closing(sqlite3.connect(stick)) as connection:
+        rows = ((number, f"v{number}.example/huzhu") for number in range(2, 2_002))
+        connection.executemany("INSERT INTO log VALUES(?, ?)", rows)
+        connection.commit()
+    first, *others, last = desk("receive", stick).stdout.splitlines()
+    assert first.startswith(f"{VILLAGE}: ") and "new entries" in first
+    assert len(others) == tending.FOREIGN_MAX and all("belongs to no ledger here" in line for line in others)
+    assert last == f"and {2_000 - tending.FOREIGN_MAX:,} more that belong to no ledger here"
 
 
 def test_what_is_forgotten_is_mirrored_again(desk: Desk, below: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from store.log import StoreError
 from tests.web.desk import ANNE, BEN, CLARA, DORA, ORIGIN, PEOPLE, Desk
-from web.pages.paper_reading import Known, Month, Period, Posting, read_posting, read_served
+from web.pages.paper_reading import Known, Month, Period, Posting, Wait, read_held, read_posting, read_served
 
 OFFSET = datetime.timedelta(hours=8)
 YEAR = Period(datetime.date(2025, 1, 1), datetime.date(2025, 12, 31))
@@ -105,3 +105,19 @@ def test_a_file_of_another_ledger_is_said(book: Desk) -> None:
         read_served(book.home / "ledger.db", "other.example/x", ANNE, YEAR, _known())
     with pytest.raises(StoreError):
         read_served(Path("/nowhere"), ORIGIN, ANNE, YEAR, _known())
+
+
+def test_held_services_come_by_the_day_on_which_they_are_free(book: Desk) -> None:
+    lines = [line for line in book.json("statement", ANNE)["lines"] if line["kind"] == "service"]
+    first, second, third = (int(line["index"]) for line in lines)
+    evening = datetime.datetime(2025, 12, 1, 16, tzinfo=datetime.UTC)
+    day = datetime.timedelta(days=1)
+    sealed = [Wait(first, evening + day, evening), Wait(second, evening, evening - day)]
+    waits = [Wait(third, None, None), *sealed, Wait(0, None, None)]
+    held = read_held(book.home / "ledger.db", ORIGIN, waits, Known(OFFSET, (), {first}), 30)
+    assert [(each.index, str(each.free_on), str(each.object_until), each.is_objected) for each in held] == [
+        (second, "2025-12-02", "2025-12-31", False),
+        (first, "2025-12-03", "2026-01-01", True),
+        (third, "None", "None", False),
+    ]
+    assert (f"{held[0].start:%H:%M}", f"{held[0].end:%H:%M}", held[0].body.recipient) == ("23:00", "23:30", CLARA)

@@ -19,7 +19,10 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_an_elder_finds_what_the_platform_paid_for(desk: Desk) -> None:
-    assert desk.json("statement", DORA)["lines"] == []
+    lines = desk.json("statement", DORA)["lines"]
+    assert [(line["kind"], line["other"], line["minutes"], line["held"], line["balance"]) for line in lines] == [
+        ("service", ANNE, 0, 0, 0)
+    ] * 2
     found = desk.json("services", DORA)
     assert [(each["provider"], each["minutes"], each["state"]) for each in found] == [
         (ANNE, 60, "standing"),
@@ -42,6 +45,8 @@ def test_an_objection_is_listed_until_it_is_decided(desk: Desk) -> None:
     desk("resolve", str(disputes[0]), "upheld", "--reason", "x")
     desk("resolve", str(disputes[1]), "rejected", "--reason", "x")
     assert desk.json("objections") == []
+    told = [(line["kind"], line["other"]) for line in desk.json("statement", DORA)["lines"]]
+    assert told == [(kind, ANNE) for kind in ("service", "service", "dispute", "dispute", "resolve", "resolve")]
     assert [each["state"] for each in desk.json("services", DORA)] == ["reversed", "standing"]
 
 

@@ -34,6 +34,8 @@ from web.i18n import translate as _
 from web.problem import Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+GIVEN_PASSWORD = "given-password"  # noqa: S105 - no password, but what is told of one
+"""The type of Problem for who has to choose a password of their own first."""
 REMEMBERED_MAX = 4_096
 BEARER = b"bearer "
 COOKIE_MAX_BYTES = 8_192
@@ -82,17 +84,30 @@ class Guard:
     # Who asks
 
     def who(self, request: Request) -> Who:
-        """Whoever asks; Problem 401 where nobody is signed in, or 403 where the request comes from another site."""
+        """Whoever asks; Problem 401 where nobody is signed in, or 403 where the request comes from another site.
+
+        Problem 403 too for who has to choose a password of their own first.
+        """
+        return _owner(self.newcomer(request))
+
+    def newcomer(self, request: Request) -> Who:
+        """The same where even they may be: to choose a password, and to sign out."""
         return self._known(request).who
 
     def who_if_any(self, request: Request) -> Who | None:
-        """The same for what everybody may see; None for a stranger. A token that does not count is a Problem 401."""
+        """The same for what everybody may see; None for a stranger. A token that does not count is a Problem 401.
+
+        Who has to choose a password first may see no more than a stranger: ``must_choose`` says so.
+        """
         found = self._find(request)
         return None if found is None else found.who
 
-    def needs(self, scope: str | None = None) -> "Needs":
-        """A dependency that answers ``Who``, and refuses who is not signed in, or has not that scope."""
-        return Needs(self, scope)
+    def needs(self, scope: str | None = None, *, even_newcomers: bool = False) -> "Needs":
+        """A dependency that answers ``Who``, and refuses who is not signed in, or has not that scope.
+
+        Who has to choose a password first is refused too, but ``even_newcomers``.
+        """
+        return Needs(self, scope, even_newcomers=even_newcomers)
 
     def renew(self, known: Known) -> None:
         """Note that a session is in use. Where the disk is full it just ends earlier."""
@@ -182,7 +197,7 @@ class Guard:
         if not self._behind_proxy or not _is_loopback(peer):
             return peer
         named = request.headers.getlist("x-forwarded-for")[-1:]
-        last = named[0].rpartition(",")[2].strip() if named else ""
+        last = _without_port(named[0].rpartition(",")[2].strip()) if named else ""
         return last if _ip_of(last) is not None else peer
 
     def check_site(self, request: Request) -> None:
@@ -237,8 +252,8 @@ class Guard:
 class Needs(SecurityBase):
     """A dependency: who asks, where they have a scope (None: any). FastAPI names it in the API's description."""
 
-    def __init__(self, guard: Guard, scope: str | None) -> None:
-        self._guard, self._scope = guard, scope
+    def __init__(self, guard: Guard, scope: str | None, *, even_newcomers: bool = False) -> None:
+        self._guard, self._scope, self._even_newcomers = guard, scope, even_newcomers
         self.model = HTTPBearer(description="A token of `huzhu token new`, or the cookie of `POST /api/v1/session`.")
         self.scheme_name = "token"
 
@@ -246,6 +261,8 @@ class Needs(SecurityBase):
         """The path of every request: nothing here waits for a disk, but once in a while for a session in use."""
         guard = self._guard
         known = guard._known(request)
+        if not self._even_newcomers:
+            _owner(known.who)
         if self._scope is not None and self._scope not in known.who.scopes:
             text = _("{name} has not the right `{scope}` here").format(name=known.who.name, scope=self._scope)
             raise _not_allowed(text)
@@ -254,9 +271,25 @@ class Needs(SecurityBase):
         return known.who
 
 
+def _owner(who: Who) -> Who:
+    """The same; Problem 403 for who signed in with a password that somebody else made."""
+    if who.must_choose:
+        text = _("somebody else made your password: first choose your own, by PUT /api/v1/password or under your name")
+        raise Problem(403, GIVEN_PASSWORD, _("choose a password first"), text, outcome="not-allowed")
+    return who
+
+
 def _is_loopback(address: str) -> bool:
     found = _ip_of(address)
     return found is not None and (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def _without_port(text: str) -> str:
+    """An address as some proxies name it, with the port that it came from: 192.0.2.1:5678, [2001:db8::1]:5678."""
+    bracketed, _bracket, port = text[1:].partition("]")
+    if text.startswith("[") and (not port or port[:1] == ":"):
+        return bracketed
+    return text.partition(":")[0] if text.count(":") == 1 else text
 
 
 def _ip_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -290,4 +323,5 @@ def who_of(holder: Holder) -> Who:
         is_session,
         holder.expires_seconds,
         holder.key,
+        holder.is_given,
     )

@@ -18,7 +18,7 @@ from store.access import Access, User
 from store.attempts import Gate
 from web.access.guard import CHALLENGE
 from web.access.limits import LIMITS, Limits
-from web.access.passwords import PasswordError, Passwords, new_password
+from web.access.passwords import PasswordError, Passwords, are_same, new_password
 from web.access.secret import new_secret, secret_hash
 from web.access.who import fold_name
 from web.i18n import translate as _
@@ -77,11 +77,17 @@ class Login:
         return SignedIn(session, self._mark(user, device, now))
 
     def change_password(self, tried: Tried, password: str, new: str) -> None:
-        """Another password for who knows the old one; all sessions end. Problem as above, and 422 for a bad one."""
+        """Another password for who knows the old one; all sessions end. Problem as above, and 422 for a bad one.
+
+        From then on it is the user's own, whoever made the old one.
+        """
         user = self._check(tried, password)
         self.forgive(tried)
         try:
-            hashed = self._passwords.hash(new_password(user.name, new))
+            chosen = new_password(user.name, new)
+            if are_same(chosen, password):
+                raise PasswordError(_("this is the password until now: choose another"))
+            hashed = self._passwords.hash(chosen)
         except PasswordError as error:
             raise Problem(422, "bad-password", _("not a good password"), str(error)) from None
         self._access.set_password(user.name, hashed)

@@ -65,6 +65,10 @@ class Signed(Model):
     account: str = Field(description="A person's account number; else empty.", examples=[""])
     scopes: list[Scope] = Field(description="What may be done now.", examples=[["read", "submit"]])
     by: Literal["session", "token"] = Field(description="How the user showed who it is.", examples=["session"])
+    must_choose: bool = Field(
+        description="Whether somebody else made the password, and nothing is open before it is changed.",
+        examples=[False],
+    )
     expires_at: Time = Field(description="When session or token ends at the latest, UTC.")
 
 

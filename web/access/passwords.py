@@ -75,6 +75,11 @@ def new_password(name: str, password: str) -> str:
     return password
 
 
+def are_same(password: str, other: str) -> bool:
+    """Whether both are one password, however the keyboard wrote them."""
+    return _prepared(password) == _prepared(other)
+
+
 def _prepared(password: str) -> bytes:
     """One form for what keyboards write differently (full-width letters); one too long stays too long."""
     return unicodedata.normalize("NFKC", password[: PASSWORD_MAX_CHARACTERS + 1]).encode(errors="surrogatepass")

@@ -1,7 +1,7 @@
 """The API by which people sign in and out, and make tokens for themselves.
 
     POST /api/v1/session      name and password; answers who it is, and sets the cookie
-    GET /api/v1/session       who am I
+    GET /api/v1/session       who am I, and whether a password is to be chosen first
     DELETE /api/v1/session    sign out
     PUT /api/v1/password      change one's own; all sessions end
     /api/v1/tokens            list, make and revoke one's own; with a session only: a token makes no tokens
@@ -61,7 +61,7 @@ def access_router(
 
 
 def _add_sessions(router: APIRouter, guard: Guard, sign_in_by: SignIn) -> None:
-    signed_in = Depends(guard.needs())
+    signed_in = Depends(guard.needs(even_newcomers=True))
 
     @router.post(
         "/session",
@@ -105,13 +105,13 @@ def _add_password(router: APIRouter, guard: Guard, sign_in_by: SignIn) -> None:
         responses=problems(
             _401=NOT_SIGNED_IN + " Or the old password is wrong.",
             _403=OTHER_SITE + " Or signed in with a token.",
-            _422="The new password is too short, or too easily guessed.",
+            _422="The new password is too short, too easily guessed, or the old one.",
             _429="Too many wrong passwords; `Retry-After` says how many seconds to wait.",
             _503=NO_STORAGE + " Or too many people sign in at once.",
         ),
     )
     async def change_password(
-        request: Request, body: PasswordChange, who: Annotated[Who, Depends(guard.needs())]
+        request: Request, body: PasswordChange, who: Annotated[Who, Depends(guard.needs(even_newcomers=True))]
     ) -> Response:
         """Another password; all one's sessions end, this one too. Tokens go on."""
         _check_session(who)
@@ -192,6 +192,7 @@ def _signed(who: Who) -> Signed:
         account=who.account,
         scopes=[cast(Scope, scope) for scope in SCOPES if scope in who.scopes],
         by="session" if who.is_session else "token",
+        must_choose=who.must_choose,
         expires_at=_time(who.expires_seconds),
     )
 

@@ -5,6 +5,9 @@
     auditor           every ledger
     person            their own account only: balance, statement, receipts, cases about it
 
+A *given* password is one that somebody else made: whoever made it could act as its user. All but persons have to choose
+their own before anything else; persons are only asked to, since many are old and the slip lies in their passbook.
+
 What everybody may see, the log itself and the public list, asks for nobody. ``read`` looks, ``submit`` sends entries,
 ``admin`` runs the node; a token has some of those that its user's role has, never others.
 """
@@ -51,6 +54,13 @@ class Who:
     expires_seconds: int
     key: str = ""
     """The id of the key that they sign with; "" where none is named."""
+    is_given: bool = False
+    """Whether somebody else made their password."""
+
+    @property
+    def must_choose(self) -> bool:
+        """Whether they may do nothing before they have chosen a password of their own."""
+        return self.is_given and self.is_session and self.role != PERSON
 
     def may_read(self, ledger: str, parent_of: ParentOf) -> bool:
         """Whether they may see a ledger in full."""

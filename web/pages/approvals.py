@@ -8,6 +8,7 @@ clerk or member signs one, several or a whole sheet, or refuses them with a reas
 themselves. The signatures are made here, when all have agreed, as one sheet for all that the same people sign.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -19,12 +20,16 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
 from chain.entry import Body
+from ledger.bodies import Service
 from store.drafts import Draft, Drafts, Order, Signer
+from store.wishes import OBJECTIONS
 from web.access.who import CLERK, MEMBER, SUPERVISOR, Who
 from web.desk import DeskNode
 from web.i18n import translate as _
+from web.pages.desk_doubles import DRAFT, Mark, overlaps, warning
 from web.pages.desk_foretelling import foretell
 from web.pages.desk_signing import (
+    KEY_GONE,
     NO_KEY,
     RECORDED,
     REFUSED,
@@ -40,7 +45,7 @@ from web.pages.desk_signing import (
     parse_body,
     recover,
 )
-from web.pages.desk_words import ROLES_NEEDED, Words, accounts_in, told, why
+from web.pages.desk_words import ROLES_NEEDED, Words, accounts_in, pointed, told, why
 from web.pages.forms import EMPTY, Form
 from web.pages.kit import Kit
 from web.pages.names import Names
@@ -50,6 +55,8 @@ NUMBER_MAX_DIGITS = 18
 """So many drafts stand on one page; a sheet is signed whole all the same."""
 REASON_MAX_CHARACTERS = 200
 MALFORMED = "entry.malformed"
+REASONS = {"refuse": "reason", "back": "reason-back"}
+"""Where it is said why: of what others recorded, and of what somebody takes back themselves."""
 T = TypeVar("T")
 
 
@@ -132,6 +139,8 @@ class Row:
     remark: str
     cannot: str
     needs: str
+    about: list[tuple[int, str]]
+    warnings: list[str]
     outcome: str = ""
 
 
@@ -164,24 +173,26 @@ def approval_router(kit: Kit, names: Names) -> APIRouter:
     async def certify(request: Request) -> Response:
         who, form = _signer(kit, request), await kit.form(request)
         act = form.text("act", 200)
-        chosen = {int(number) for number in form.several("draft") if number.isascii() and number.isdigit()}
+        chosen = _ticked(form)
         if act.startswith("sheet:"):
             wanted = partial(_of_sheet, shown=act.removeprefix("sheet:"))
         else:
             wanted = partial(_of_numbers, chosen=chosen)
             if not chosen:
                 form.flaw("drafts", _("tick at least one line"))
-        if act == "refuse":
-            form.text("reason", REASON_MAX_CHARACTERS, is_needed=True)
+        field = REASONS.get(act)
+        reason = "" if field is None else form.text(field, REASON_MAX_CHARACTERS, is_needed=True)
         if form.flaws:
             return await _page(kit, names, request, who, form, {}, 422)
-        if act == "refuse":
-            return await _refuse(kit, request, who, form, chosen)
+        if field is not None:
+            return await _refuse(kit, request, who, reason, chosen)
         decisions = await at_desk(kit, lambda desk: decide(desk, wanted(desk, who), who))
+        if not decisions:
+            kit.note(request, _("nothing of this waits for your signature any more"), is_good=False)
         _tell(kit, request, decisions)
         refused = {each.draft: why(each.outcome, each.detail) for each in decisions if each.state == REFUSED}
         if refused:
-            return await _page(kit, names, request, who, EMPTY, refused)
+            return await _page(kit, names, request, who, form, refused)
         return kit.see(request, "/desk/certify")
 
     return router
@@ -194,15 +205,24 @@ def _signer(kit: Kit, request: Request) -> Who:
     return who
 
 
-async def _refuse(kit: Kit, request: Request, who: Who, form: Form, chosen: set[int]) -> Response:
-    reason = form.text("reason", REASON_MAX_CHARACTERS)
+def _ticked(form: Form) -> set[int]:
+    """The numbers of the drafts that are ticked."""
+    numbers = (number for number in form.several("draft") if number.isascii() and number.isdigit())
+    return {int(number) for number in numbers if len(number) <= NUMBER_MAX_DIGITS}
 
+
+async def _refuse(kit: Kit, request: Request, who: Who, reason: str, chosen: set[int]) -> Response:
     def refuse(desk: Desk) -> int:
-        theirs = [draft.id for draft in desk.drafts.waiting(*chosen) if is_for(desk, draft, who)]
+        theirs = [draft.id for draft in desk.drafts.waiting(*chosen) if may_refuse(desk, draft, who)]
         return desk.drafts.refuse(theirs, reason, desk.seconds, Signer(who.name, desk.key_for(who), desk.seconds))
 
     count = await at_desk(kit, refuse)
-    return kit.see(request, "/desk/certify", _("refused: {count}; nothing of it is on the ledger").format(count=count))
+    if count:
+        kit.note(request, _("refused: {count}; nothing of it is on the ledger").format(count=count))
+    if count < len(chosen):
+        text = _("not refused: {count}; that is for who recorded it, or who is asked to sign it")
+        kit.note(request, text.format(count=len(chosen) - count), is_good=False)
+    return kit.see(request, "/desk/certify")
 
 
 def _tell(kit: Kit, request: Request, decisions: Sequence[Decision]) -> None:
@@ -239,12 +259,19 @@ def _of_sheet(desk: Desk, who: Who, shown: str) -> list[Draft]:
 
 def sheet_key(draft: Draft) -> str:
     """What belongs together: of one person, what they recorded as one sheet, or else within a day."""
-    return f"{draft.by.user}/{draft.sheet or draft.by.at_seconds // 86_400}"
+    return f"{draft.by.user}/{unicodedata.normalize('NFC', draft.sheet) or draft.by.at_seconds // 86_400}"
 
 
 def is_for(desk: Desk, draft: Draft, who: Who) -> bool:
-    """Whether somebody may look at a draft and refuse it: at the desk all, from above what they have a part in."""
-    return who.role != SUPERVISOR or draft.by.user == who.name or not key_to_sign(desk, draft, who)[1]
+    """Whether somebody may look at a draft: at the desk all, from above what they have a part in."""
+    return who.role != SUPERVISOR or may_refuse(desk, draft, who)
+
+
+def may_refuse(desk: Desk, draft: Draft, who: Who) -> bool:
+    """Whoever could sign it, or proposed it; no objection by who took it up; anybody what nobody can sign any more."""
+    if key_to_sign(desk, draft, who)[1] in ("", KEY_GONE):
+        return True
+    return draft.by.user == who.name and draft.kind not in OBJECTIONS
 
 
 def survey(desk: Desk, who: Who) -> tuple[list[Waiting], Words]:
@@ -262,11 +289,39 @@ def survey(desk: Desk, who: Who) -> tuple[list[Waiting], Words]:
 async def _page(
     kit: Kit, names: Names, request: Request, who: Who, form: Form, refused: dict[int, str], status: int = 200
 ) -> Response:
-    found, bare = await at_desk(kit, lambda desk: survey(desk, who))
-    words = await worded(names, request, bare, who, [each.body for each in found[:SHOWN_MAX]])
-    mine, others = _sheets(found, words, refused, can=True), _sheets(found, words, refused, can=False)
-    values = {"sheets": mine, "others": others, "form": form, "hidden": max(0, len(found) - SHOWN_MAX)}
+    found, bare, notes = await at_desk(kit, lambda desk: _noted(desk, *survey(desk, who)))
+    bodies = [each.body for each in found[:SHOWN_MAX]]
+    bodies += [note.about[1] for note in notes.values() if note.about is not None]
+    words = await worded(names, request, bare, who, bodies)
+    mine, others = (_sheets(found, words, notes, refused, can=can) for can in (True, False))
+    values = {
+        "sheets": mine,
+        "others": others,
+        "form": form,
+        "ticked": _ticked(form),
+        "is_back": form.get("act") == "back",
+        "hidden": max(0, len(found) - SHOWN_MAX),
+    }
     return kit.page(request, "desk/certify.html", status, **values)
+
+
+class Noted(NamedTuple):
+    """What stands beside a draft: the entry that it is about, and what to look at again."""
+
+    about: tuple[int, Body] | None
+    warnings: list[str]
+
+
+def _noted(desk: Desk, found: Sequence[Waiting], words: Words) -> tuple[Sequence[Waiting], Words, dict[int, Noted]]:
+    """The same, and for each of those shown what stands beside it."""
+    shown = found[:SHOWN_MAX]
+    services = [(Mark(DRAFT, each.draft.id), each.body) for each in shown if isinstance(each.body, Service)]
+    clashing = overlaps(desk, services) if services else {}
+    notes = {}
+    for each in shown:
+        others = clashing.get(Mark(DRAFT, each.draft.id), [])
+        notes[each.draft.id] = Noted(pointed(desk.node, each.body), list(dict.fromkeys(map(warning, others))))
+    return found, words, notes
 
 
 async def worded(names: Names, request: Request, bare: Words, who: Who, bodies: Iterable[Body]) -> Words:
@@ -283,10 +338,11 @@ async def known(names: Names, request: Request, who: Who, accounts: Iterable[str
     return await names.of(wanted)
 
 
-def _sheets(found: Sequence[Waiting], words: Words, refused: dict[int, str], *, can: bool) -> list[Sheet]:
+def _sheets(
+    found: Sequence[Waiting], words: Words, notes: dict[int, Noted], refused: dict[int, str], *, can: bool
+) -> list[Sheet]:
     """Those that somebody can sign, or those that they cannot."""
     sheets: dict[str, Sheet] = {}
-    shown = {each.draft.id for each in found[:SHOWN_MAX]}
     for each in found:
         if (each.why_not == "") != can:
             continue
@@ -295,14 +351,16 @@ def _sheets(found: Sequence[Waiting], words: Words, refused: dict[int, str], *, 
         title = draft.sheet.partition("#")[0] or words.moment(draft.by.at_seconds)[:10]
         sheet = sheets.setdefault(key, Sheet(key, title, draft.by.user))
         sheet.count += 1
-        if draft.id in shown:
-            sheet.rows.append(_row(each, words, refused.get(draft.id, "")))
+        if draft.id in notes:
+            sheet.rows.append(_row(each, words, notes[draft.id], refused.get(draft.id, "")))
     return list(sheets.values())
 
 
-def _row(each: Waiting, words: Words, outcome: str) -> Row:
+def _row(each: Waiting, words: Words, noted: Noted, outcome: str) -> Row:
     draft = each.draft
     needs = _(", ").join(_(ROLES_NEEDED.get(role, role)) for role in each.missing)
     cannot = why(each.why_not) if each.why_not else ""
     when = words.moment(draft.by.at_seconds)
-    return Row(draft.id, draft.kind, words.lines(each.body), when, draft.remark, cannot, needs, outcome)
+    about = [] if noted.about is None else [(noted.about[0], words.brief(noted.about[1]))]
+    lines = words.lines(each.body)
+    return Row(draft.id, draft.kind, lines, when, draft.remark, cannot, needs, about, noted.warnings, outcome)

@@ -7,7 +7,8 @@
     /board/ledgers/ORIGIN/cases  ``board_cases``: from a suspicion to what two people decide
     /board/trends, /board/risk   ``board_trends``
 
-Everybody sees their own subtree alone, an auditor all; there are numbers here and no names.
+Everybody sees their own subtree alone, an auditor all; there are numbers here and no names. Where no tier is above the
+ledger, its members act in that tier's place (RULES §1): they see their own ledger here, and decide about it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,8 @@ from web.access.who import SUPERVISOR
 from web.findings import SUSPICIONS
 from web.i18n import translate as _
 from web.pages.approvals import at_desk, survey
-from web.pages.board_cases import case_routes
-from web.pages.board_facts import ROLES, Facts, Known, Seen, local
+from web.pages.board_cases import CASE_KINDS, case_routes
+from web.pages.board_facts import ROLES, Facts, Known, Seen, local, overseer
 from web.pages.board_ledger import ledger_routes
 from web.pages.board_trends import trend_routes
 from web.pages.board_urgent import BAD, HEAVY, URGENCIES, Item, address, urgent
@@ -48,13 +49,13 @@ class Line(NamedTuple):
     open_cases: int
 
 
-def board_router(kit: Kit) -> APIRouter:
+def board_router(kit: Kit, facts: Facts) -> APIRouter:
     """The routes."""
-    router, facts = kit.router(), Facts(kit)
+    router = kit.router()
 
     @router.get("/board")
     async def board(request: Request, after: int = 0) -> Response:
-        seen = await facts.seen(kit.who(request, *ROLES))
+        seen = await facts.seen(overseer(kit, request))
         now = kit.clock()
         items = sorted([*urgent(seen, facts.today(), int(now.timestamp())), *await _to_sign(facts, request)])
         start = max(after, 0)
@@ -78,7 +79,7 @@ def board_router(kit: Kit) -> APIRouter:
     async def ledgers(
         request: Request, tier: str = "", state: str = "", silent: str = "", find: str = "", after: int = 0
     ) -> Response:
-        seen = await facts.seen(kit.who(request, *ROLES))
+        seen = await facts.seen(overseer(kit, request))
         found = [
             line
             for line in _lines(facts.subtree, seen)
@@ -104,7 +105,7 @@ def board_router(kit: Kit) -> APIRouter:
 
     @router.get("/board/suspicions")
     async def suspicions(request: Request, code: str = "") -> Response:
-        seen = await facts.seen(kit.who(request, *ROLES))
+        seen = await facts.seen(overseer(kit, request))
         counts: dict[str, int] = {}
         rows = []
         for origin, known in seen.ledgers.items():
@@ -147,11 +148,12 @@ def board_router(kit: Kit) -> APIRouter:
 async def _to_sign(facts: Facts, request: Request) -> list[Item]:
     """What a colleague has proposed and waits for their signature."""
     who = facts.kit.who(request)
-    if who.role != SUPERVISOR or not who.may_read(facts.subtree.origin, facts.kit.guard.parent_of):
+    is_member = facts.kit.stands_in(who)
+    if not (is_member or who.role == SUPERVISOR) or not who.may_read(facts.subtree.origin, facts.kit.guard.parent_of):
         return []
     found, words = await at_desk(facts.kit, lambda desk: survey(desk, who))
     what = _("{user} has proposed: {what}")
-    todo = _("Look at it, and sign it as the second person or refuse it.")
+    todo = _("Look at it, and sign it too or refuse it.")
     return [
         Item(
             1,
@@ -163,7 +165,7 @@ async def _to_sign(facts: Facts, request: Request) -> list[Item]:
             "/desk/certify",
         )
         for each in found
-        if not each.why_not
+        if not each.why_not and (each.draft.kind in CASE_KINDS or not is_member)
     ]
 
 

@@ -2,8 +2,9 @@
 
 What is decided is signed where the ledger is kept. On a ledger's own node a supervisor whose authority's key lies there
 opens a case alone, and proposes its closing, a sanction and its lifting; a second supervisor signs that on
-``/desk/certify`` (A+A, RULES §3). Of a ledger that is only mirrored here the page says what two officials do in that
-village with their keys: nothing that this node writes could reach it (docs/decisions/0020-board.md).
+``/desk/certify`` (A+A, RULES §3). Where no tier is above, members do the same: two close, and as many as the threshold
+says sanction. Of a ledger that is only mirrored here the page says what two officials do in that village with their
+keys: nothing that this node writes could reach it (docs/decisions/0020-board.md).
 """
 
 import datetime
@@ -14,9 +15,10 @@ from fastapi import APIRouter, Request, Response
 
 from chain.entry import Body, Entry
 from chain.errors import EntryError
-from ledger.bodies import CaseClose, CaseOpen, CaseStep, Sanction, SanctionLift
+from ledger.bodies import CaseClose, CaseOpen, CaseStep, Genesis, Sanction, SanctionLift
 from ledger.kinds import CODEC
 from ledger.matters import CASE, SANCTION, Matter
+from ledger.roster import AUTHORITY
 from store.reading import KeptLedger
 from web.access.who import SUPERVISOR, Who
 from web.desk import DeskNode
@@ -24,9 +26,11 @@ from web.findings import SUSPICIONS
 from web.history import ABOUT_A_CASE, case_history
 from web.i18n import translate as _
 from web.pages.approvals import at_desk, propose, survey
-from web.pages.board_facts import ROLES, Facts, local
+from web.pages.board_facts import Facts, local, overseer
 from web.pages.board_urgent import address
-from web.pages.desk_signing import REFUSED, SIGNED, TWO_AUTHORITIES
+from web.pages.desk_signing import MEMBER_ALONE, REFUSED, SIGNED, TWO_AUTHORITIES, TWO_MEMBERS
+from web.pages.desk_upheld import STATES as ENTRY_STATES
+from web.pages.desk_upheld import states_at_desk, states_kept
 from web.pages.desk_words import told
 from web.pages.forms import EMPTY, Form
 from web.problem import Problem
@@ -37,6 +41,7 @@ AUTHORITY_ALONE = "A"
 NOTE_MAX_CHARACTERS = 500
 ENTRIES_SHOWN = 24
 CASE_KINDS = ("case_close", "sanction", "sanction_lift")
+HEAR, CLEARED = "hear", "cleared"
 ACTS = ("step", "close", "sanction", "lift")
 
 History = Sequence[tuple[int, Entry[Any]]]
@@ -47,7 +52,7 @@ def case_routes(router: APIRouter, facts: Facts) -> None:
     kit = facts.kit
 
     def kept_of(request: Request, origin: str) -> KeptLedger:
-        kit.guard.check_ledger(kit.who(request, *ROLES), origin)
+        kit.guard.check_ledger(overseer(kit, request), origin)
         return kit.ledgers.get(origin)
 
     @router.get("/board/ledgers/{origin:path}/suspicions/{place}")
@@ -68,7 +73,7 @@ def case_routes(router: APIRouter, facts: Facts) -> None:
         if form.flaws:
             return await _suspicion_page(facts, request, origin, place, form, 422)
         body = CaseOpen(account=account, entries=tuple(found.entries), note=note or None, suspicion=found.code)
-        decision = await propose(kit, who, body, AUTHORITY_ALONE)
+        decision = await propose(kit, who, body, MEMBER_ALONE if kit.stands_in(who) else AUTHORITY_ALONE)
         if decision.state == REFUSED:
             return kit.see(request, request.url.path, told(decision), is_good=False)
         return kit.see(request, f"{address(origin)}/cases/{decision.entry}", told(decision))
@@ -86,21 +91,31 @@ def case_routes(router: APIRouter, facts: Facts) -> None:
         body = _statement(form, found, facts.today())
         if body is None or form.flaws:
             return await _case_page(facts, request, kept, index, form, 422)
-        demand = AUTHORITY_ALONE if isinstance(body, CaseStep) else TWO_AUTHORITIES
-        decision = await propose(kit, who, body, demand)
+        decision = await propose(kit, who, body, _demand(body, is_member=kit.stands_in(who)))
         text = told(decision)
-        if decision.state == SIGNED:
+        if decision.state == SIGNED and kit.stands_in(who):
+            text = _("proposed: other members sign it now under “Certify”, each signed in as themselves")
+        elif decision.state == SIGNED:
             text = _("proposed: a second supervisor signs it now, signed in as themselves")
         return kit.see(request, request.url.path, text, is_good=decision.state != REFUSED)
 
 
 def _decider(facts: Facts, request: Request, origin: str) -> Who:
-    """A supervisor at the ledger's own node; Problem 403 for others."""
-    who = facts.kit.who(request, SUPERVISOR)
+    """A supervisor at the ledger's own node, or a member in their place; Problem 403 for others."""
+    who = facts.kit.who(request)
+    if not facts.kit.stands_in(who):
+        who = facts.kit.who(request, SUPERVISOR)
     if not facts.is_own(origin):
         text = _("this ledger is kept by another node: what is decided about it is signed there")
         raise Problem(403, "not-here", _("not here"), text)
     return who
+
+
+def _demand(body: Body, *, is_member: bool) -> str:
+    """Who signs what a form asked for; "A+A" becomes M×t where genesis names no authority (RULES §1)."""
+    if isinstance(body, CaseStep):
+        return MEMBER_ALONE if is_member else AUTHORITY_ALONE
+    return TWO_MEMBERS if is_member and isinstance(body, CaseClose) else TWO_AUTHORITIES
 
 
 def _statement(form: Form, case: Matter, today: datetime.date) -> Body | None:
@@ -157,6 +172,7 @@ async def _suspicion_page(
         entries=[_told(kept, index) for index in found.entries[:ENTRIES_SHOWN]],
         more=max(0, len(found.entries) - ENTRIES_SHOWN),
         is_person=found.account.isdigit() and kept.account(found.account) is not None,
+        by_members=_is_of_members(kept),
         cases=[each for each in cases if each.account == found.account],
         can=await _can(facts, request, origin),
         form=form,
@@ -186,6 +202,8 @@ async def _case_page(
     in_force = [each for each in await facts.matters(origin) if each.kind == SANCTION and each.entry_index in numbers]
     can = await _can(facts, request, origin)
     account = kept.account(found.account)
+    resting: Sequence[int] = history[0][1].body.entries[:ENTRIES_SHOWN] if history else ()
+    states = await _states(facts, kept, resting) if found.outcome not in ("", CLEARED) else {}
     return kit.page(
         request,
         "board/case.html",
@@ -194,9 +212,14 @@ async def _case_page(
         case=found,
         meaning=named(SUSPICIONS, found.code),
         history=[_line(place, entry) for place, entry in history],
-        rests_on=[_told(kept, place) for place in history[0][1].body.entries[:ENTRIES_SHOWN]] if history else [],
+        rests_on=[_told(kept, place) for place in resting],
+        counted=[(place, _(ENTRY_STATES[state]), state) for place, state in states.items()],
+        is_own=facts.is_own(origin),
         in_force=in_force,
         status_of=None if account is None else account.status,
+        by_members=_is_of_members(kept),
+        threshold=await kit.writer.ask(lambda node: node.state.threshold),
+        is_heard=any(isinstance(entry.body, CaseStep) and entry.body.step == HEAR for _place, entry in history),
         pending=await _pending(facts, request, found, numbers) if can else [],
         can=can,
         form=form,
@@ -209,12 +232,30 @@ async def _case_page(
     )
 
 
+async def _states(facts: Facts, kept: KeptLedger, entries: Sequence[int]) -> dict[int, str]:
+    """Which of the entries that a case rests on still count."""
+    if facts.is_own(kept.origin):
+        return await at_desk(facts.kit, lambda desk: states_at_desk(desk, entries))
+    try:
+        return states_kept(kept, entries)
+    except EntryError:
+        return {}
+
+
 async def _can(facts: Facts, request: Request, origin: str) -> bool:
-    """Whether they can decide here: a supervisor, on the ledger's own node, whose key lies in it."""
+    """Whether they can decide here: a supervisor or a member in their place, on the own node, whose key lies in it."""
     who = facts.kit.who(request)
-    if who.role != SUPERVISOR or not facts.is_own(origin):
+    if not (who.role == SUPERVISOR or facts.kit.stands_in(who)) or not facts.is_own(origin):
         return False
     return bool(await at_desk(facts.kit, lambda desk: desk.key_for(who)))
+
+
+def _is_of_members(kept: KeptLedger) -> bool:
+    """Whether genesis names no authority, so that members decide (RULES §1)."""
+    first = _parsed(kept.entry(0))
+    return first is not None and isinstance(first.body, Genesis) and not any(
+        founder.role == AUTHORITY for founder in first.body.members
+    )
 
 
 async def _pending(facts: Facts, request: Request, case: Matter, numbers: set[int]) -> list[dict[str, Any]]:

@@ -12,14 +12,17 @@ writer. Its suspicions need its whole audit, which runs beside: a page waits for
 import asyncio
 import contextlib
 import datetime
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from fastapi import Request
 
 from chain.fields import UTC, Time
 from ledger.matters import CASE, Matter, matters_of
 from ledger.parameters import DEFAULTS
 from ledger.risk import format_period
-from ledger.state import month_of
+from ledger.state import State, month_of
 from store.mirror import AlarmRow
 from store.overview import NOTHING, FundRow, NewSuspicions, Overview, read_funds, read_overview
 from store.summaries import LedgerRow, SuspicionRow, read_suspicions
@@ -34,11 +37,13 @@ from web.service.subtree import OWN, Subtree, Sum
 from web.service.writer import WritingNode
 
 ROLES = (SUPERVISOR, AUDITOR)
-"""Who looks at the board."""
+"""Who looks at the board; members too where no tier is above (``overseer``)."""
 EVIDENCE_MONTHS = 3
 """So many months back the evidence of services is looked at."""
 AUDIT_PATIENCE_SECONDS, NEWER_PATIENCE_SECONDS = 3.0, 0.15
 """So long a page waits for the first audit of the own ledger, and for one that only takes in what is new."""
+GLANCE_SECONDS = 600.0
+"""Whoever only counts what waits has the own ledger audited at most so often: each audit reads it whole."""
 SUSPICIONS_MAX = 10_000
 ZONE = datetime.timezone(datetime.timedelta(minutes=DEFAULTS.utc_offset_minutes))
 
@@ -55,6 +60,8 @@ class Known:
     evidence: dict[str, int] = field(default_factory=dict)
     trouble: str = ""
     alarms: list[AlarmRow] = field(default_factory=list)
+    members_decide: bool = False
+    """Whether no tier is above this ledger, so that its members do what two of that tier would (RULES §1)."""
 
 
 class Own(NamedTuple):
@@ -63,6 +70,8 @@ class Own(NamedTuple):
     matters: list[Matter]
     volunteers: int
     elders: int
+    evidence: dict[str, int]
+    """Of how many services of the last months which evidence is there."""
 
 
 @dataclass(slots=True)
@@ -84,13 +93,14 @@ class Facts:
         self._asker = Asker(own_program())
         self.questions = Questions(kit.home, kit.ledgers, self.subtree, kit.writer, self._asker)
         self._overview: tuple[object, Overview] = (None, NOTHING)
-        self._own: tuple[object, Own] = (None, Own([], 0, 0))
+        self._own: tuple[object, Own] = (None, Own([], 0, 0, {}))
         self._audit: tuple[int, asyncio.Task[list[dict[str, Any]]]] | None = None
+        self._audit_began = 0.0
         self._audited: list[dict[str, Any]] | None = None
         """What the last audit of the own ledger that has ended found."""
 
-    async def seen(self, who: Who) -> Seen:
-        """The own ledger and those below it, as far as they may see them."""
+    async def seen(self, who: Who, *, is_glance: bool = False) -> Seen:
+        """The own ledger and those below it, as far as they may see them; at a glance with what is known already."""
         rows = self.subtree.rows(who)
         overview = self._read()
         ledgers = {row.origin: self._known(row, overview) for row in rows}
@@ -100,7 +110,7 @@ class Facts:
         is_audited = True
         own = ledgers.get(self.subtree.origin)
         if own is not None:
-            is_audited = await self._add_own(own)
+            is_audited = await self._add_own(own, is_glance=is_glance)
         _groups, total = self.subtree.sums(rows, OWN, None)
         return Seen(ledgers, total, is_audited)
 
@@ -161,9 +171,10 @@ class Facts:
     async def _ask_own(self) -> Own:
         """What the own ledger's state says, asked again when somebody has committed there."""
         reader = self.kit.ledgers.own_file()
-        version = id(reader), reader.version()
+        since = month_of(self.kit.clock().astimezone(ZONE)) - EVIDENCE_MONTHS + 1
+        version = id(reader), reader.version(), since
         if version != self._own[0]:
-            self._own = version, await self.kit.writer.ask(_own_of)
+            self._own = version, await self.kit.writer.ask(lambda node: _own_of(node, since))
         return self._own[1]
 
     def _known(self, row: LedgerRow, overview: Overview) -> Known:
@@ -178,30 +189,41 @@ class Facts:
             overview.troubles.get(origin, ""),
         )
 
-    async def _add_own(self, known: Known) -> bool:
+    async def _add_own(self, known: Known, *, is_glance: bool) -> bool:
         """What no mirror tells; False while its audit runs."""
         origin = known.row.origin
         own = await self._ask_own()
-        known.matters, known.funds = own.matters, self.funds(origin)
+        known.matters, known.funds, known.evidence = own.matters, self.funds(origin), own.evidence
+        known.members_decide = not self.kit.writer.standing.has_authority
         known.row = known.row._replace(volunteers=own.volunteers, elders=own.elders)
         if not self.subtree.has_people(known.row):
             return True
-        is_audited = await self._hear_audit()
+        is_audited = await self._hear_audit(is_glance=is_glance)
         rows = [_row(place, each) for place, each in enumerate(self._audited or [])]
         known.suspicions = summed(unseen(rows, known.matters))
         return is_audited
 
-    async def _hear_audit(self) -> bool:
+    async def _hear_audit(self, *, is_glance: bool = False) -> bool:
         """Have the own ledger audited as of now, and wait a moment for what is found; False while it still runs."""
-        size = self.kit.ledgers.own.entry_count()
-        if self._audit is None or self._audit[0] != size or _has_failed(self._audit[1]):
+        size, now = self.kit.ledgers.own.entry_count(), self.kit.clock().timestamp()
+        is_enough = is_glance and self._audit is not None and now - self._audit_began < GLANCE_SECONDS
+        if self._audit is None or (not is_enough and (self._audit[0] != size or _has_failed(self._audit[1]))):
             self._audit = size, asyncio.create_task(own_suspicions(self.kit.home, self._asker, size))
+            self._audit_began = now
         task = self._audit[1]
         patience = AUDIT_PATIENCE_SECONDS if self._audited is None else NEWER_PATIENCE_SECONDS
+        if is_glance:
+            patience = 0.0
         with contextlib.suppress(TimeoutError, Problem):
             self._audited = await asyncio.wait_for(asyncio.shield(task), patience)
             return True
         return False
+
+
+def overseer(kit: Kit, request: Request) -> Who:
+    """Who looks at the board: a supervisor, an auditor, or a member where no tier is above; Problem 403 for others."""
+    who = kit.who(request)
+    return who if kit.stands_in(who) else kit.who(request, *ROLES)
 
 
 def unseen(rows: list[SuspicionRow], matters: list[Matter]) -> list[SuspicionRow]:
@@ -228,8 +250,17 @@ def local(seconds: int | None) -> Time | None:
     return None if seconds is None else datetime.datetime.fromtimestamp(seconds, UTC).astimezone(ZONE)
 
 
-def _own_of(node: WritingNode) -> Own:
-    return Own(matters_of(node.state, node.entry), *people_of(node.state))
+def _own_of(node: WritingNode, since_month: int) -> Own:
+    return Own(matters_of(node.state, node.entry), *people_of(node.state), _evidence_of(node.state, since_month))
+
+
+def _evidence_of(state: State, since_month: int) -> dict[str, int]:
+    """Standing services by class of evidence, of a month and those after it."""
+    found: Counter[str] = Counter()
+    for number, month in state.months.items():
+        if number >= since_month:
+            found.update(month.evidence)
+    return found
 
 
 def _row(place: int, plain: dict[str, Any]) -> SuspicionRow:

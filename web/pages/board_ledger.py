@@ -21,14 +21,16 @@ from store.reading import KeptLedger
 from sync.fetch import FetchError
 from web.findings import SUSPICIONS
 from web.i18n import translate as _
-from web.pages.board_facts import ROLES, Facts, local, unseen
+from web.pages.alarms import may_mark
+from web.pages.board_facts import Facts, local, overseer, unseen
 from web.pages.board_proofs import proof_upwards
+from web.pages.board_signers import roles_of
 from web.pages.board_urgent import address
 from web.problem import Problem
 from web.service.accounts import statement_lines
 from web.service.answers import no_account, not_sealed
 from web.telling import entry_lines
-from web.text import CASE_OUTCOMES, MEASURES, STATUSES, named
+from web.text import CASE_OUTCOMES, MEASURES, STATUSES, named, named_role
 
 SEALS_SHOWN, ROWS = 10, 50
 RECEIPT_SUFFIX, PROOF_SUFFIX = ".receipt", ".root-proof"
@@ -39,7 +41,7 @@ def ledger_routes(router: APIRouter, facts: Facts) -> None:
     kit = facts.kit
 
     def kept_of(request: Request, origin: str) -> KeptLedger:
-        who = kit.who(request, *ROLES)
+        who = overseer(kit, request)
         kit.guard.check_ledger(who, origin)
         return kit.ledgers.get(origin)
 
@@ -134,6 +136,8 @@ def ledger_routes(router: APIRouter, facts: Facts) -> None:
             raw=raw.decode("utf-8", "replace"),
             hash=format_base64(leaf_hash(raw)),
             seal=seal,
+            roles={} if read is None else await roles_of(facts, kept, read),
+            role=named_role,
             has_parents=bool(kit.settings.parents) or not facts.is_own(origin),
             last=kept.entry_count() - 1,
             address=address,
@@ -185,6 +189,7 @@ def ledger_routes(router: APIRouter, facts: Facts) -> None:
             local=local,
             address=address,
             unsealed=kept.entry_count() - kept.size,
+            may_mark=may_mark(kit, who),
         )
 
 

@@ -21,7 +21,7 @@ from store.summaries import LedgerRow
 from verify.summary import Band, active_by_month, bands_of
 from web.charts import Points, bars, columns, line, stack
 from web.i18n import translate as _
-from web.pages.board_facts import ROLES, Facts
+from web.pages.board_facts import Facts, overseer
 from web.pages.board_urgent import address
 from web.service.answers import PAGE_ROWS
 from web.service.subtree import OWN
@@ -49,7 +49,7 @@ def trend_routes(router: APIRouter, facts: Facts) -> None:
 
     @router.get("/board/trends")
     async def trends(request: Request, months: int = 12, ledger: str = "") -> Response:
-        who = kit.who(request, *ROLES)
+        who = overseer(kit, request)
         span = months if months in SPANS else SPANS[1]
         last = month_of(facts.today())
         period = Period(last - span + 1, last)
@@ -74,7 +74,7 @@ def trend_routes(router: APIRouter, facts: Facts) -> None:
 
     @router.get("/board/risk")
     async def risk(request: Request, ledger: str = "") -> Response:
-        who = kit.who(request, *ROLES)
+        who = overseer(kit, request)
         rows = facts.subtree.rows(who, ledger or None)
         if ledger:
             rows = _under(facts.subtree.rows(who), ledger)

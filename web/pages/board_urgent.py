@@ -62,7 +62,7 @@ def _of_ledger(known: Known, today: datetime.date, now_seconds: int) -> Iterator
     yield from _of_state(known)
     yield from _of_suspicions(known)
     for matter in known.matters:
-        yield from _of_matter(known.row.origin, matter, today, now_seconds)
+        yield from _of_matter(known, matter, today, now_seconds)
     yield from _of_funds(known)
     yield from _of_evidence(known)
 
@@ -74,7 +74,7 @@ def _of_state(known: Known) -> Iterator[Item]:
     for alarm in known.alarms:
         rank = 0 if alarm.code in (FORKED, ROLLED_BACK) else 1
         what = _(WHAT_ALARMS[alarm.code]) if alarm.code in WHAT_ALARMS else _("alarm: {what}").format(what=alarm.detail)
-        todo = _("Look at the evidence, call the committee, and note it with `huzhu alarms --seen {number}`.")
+        todo = _("Look at the evidence, call the committee, and mark it as seen, or `huzhu alarms --seen {number}`.")
         yield Item(rank, alarm.at_seconds, row.origin, BAD, what, todo.format(number=alarm.id), f"{place}#alarms")
     if row.state in (FORKED, ROLLED_BACK) and row.state not in told:
         todo = _("Nothing is taken from it until a person decides: `huzhu mirror release` says how.")
@@ -107,7 +107,8 @@ def _of_suspicions(known: Known) -> Iterator[Item]:
     yield Item(rank, known.row.sealed_seconds or 0, known.row.origin, urgency, what, todo, link)
 
 
-def _of_matter(origin: str, matter: Matter, today: datetime.date, now_seconds: int) -> Iterator[Item]:
+def _of_matter(known: Known, matter: Matter, today: datetime.date, now_seconds: int) -> Iterator[Item]:
+    origin = known.row.origin
     place, since = address(origin), matter.since_seconds
     days = (now_seconds - since) // DAY_SECONDS
     is_due = bool(matter.due) and datetime.date.fromisoformat(matter.due) < today
@@ -115,6 +116,8 @@ def _of_matter(origin: str, matter: Matter, today: datetime.date, now_seconds: i
     if matter.kind == CASE and matter.outcome == "upheld":
         what = _("case {case} was upheld, and nothing is decided about account {account}")
         todo = _("Decide what follows: two of the tier above impose a sanction, or say why none.")
+        if known.members_decide:
+            todo = _("Decide what follows: the members impose a sanction, or say why none.")
         what = what.format(case=matter.entry_index, account=matter.account)
         yield Item(2, since, origin, BAD, what, todo, case)
     if matter.kind == APPEAL:
@@ -126,11 +129,17 @@ def _of_matter(origin: str, matter: Matter, today: datetime.date, now_seconds: i
         todo = _("Hear the person, and close it: cleared or upheld.")
         what = what.format(case=matter.entry_index, account=matter.account, days=days)
         yield Item(7, since, origin, WARN, what, todo, case)
-    if matter.kind == DISPUTE and days > DISPUTE_DAYS:
-        what = _("an objection of account {account} has waited for {days} days")
+    if matter.kind == DISPUTE:
+        is_late = days > DISPUTE_DAYS
+        what = _("an objection of account {account} waits for a decision")
+        if is_late:
+            what = _("an objection of account {account} has waited for {days} days")
         todo = _("Ask the committee to resolve it: two members who had no part in the record.")
+        if known.members_decide:
+            todo = _("Two members who had no part in the record resolve it, on the page “Objections” of the desk.")
         link = f"{place}/entries/{matter.entry_index}"
-        yield Item(7, since, origin, WARN, what.format(account=matter.account, days=days), todo, link)
+        what = what.format(account=matter.account, days=days)
+        yield Item(7 if is_late else 8, since, origin, WARN if is_late else SOON, what, todo, link)
     if matter.kind == FINDING and is_due:
         what = _("a finding of an inspection was to be mended by {due}: {code}")
         todo = _("Ask whether it is mended, and have it noted, or visit.")
@@ -139,6 +148,8 @@ def _of_matter(origin: str, matter: Matter, today: datetime.date, now_seconds: i
     if matter.kind == SANCTION and is_due:
         what = _("a sanction on account {account} was to end on {due}: {measure}")
         todo = _("Two of the tier above lift it: it does not end by itself.")
+        if known.members_decide:
+            todo = _("The members lift it: it does not end by itself.")
         what = what.format(account=matter.account, due=matter.due, measure=named(MEASURES, matter.code))
         yield Item(4, since, origin, WARN, what, todo, f"{place}/entries/{matter.entry_index}")
 

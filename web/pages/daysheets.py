@@ -26,11 +26,12 @@ from ledger.state import State
 from store.drafts import Order
 from web.access.who import CLERK, MEMBER, Who
 from web.coupons import Shelf, coupon_evidence, parse_coupon
-from web.daysheet import BAD_ROW, COLUMNS, Misread, SheetReader
+from web.daysheet import BAD_ROW, COLUMNS, SHEET_COLUMNS, Misread, SheetReader, headings
 from web.desk import DeskNode
 from web.i18n import translate as _
 from web.pages.approvals import at_desk, foretell_order, known, propose_all
-from web.pages.desk_doubles import Recorded, ServiceKey, key_of
+from web.pages.desk_doubles import LINE, Mark, overlaps, warning
+from web.pages.desk_recorded import Recorded, ServiceKey, key_of
 from web.pages.desk_signing import (
     CLERK_ALONE,
     CLERK_MEMBER,
@@ -71,6 +72,8 @@ class Line:
     reason: str = ""
     words: list[str] = field(default_factory=list)
     done: str = ""
+    warnings: list[str] = field(default_factory=list)
+    """What to look at again before signing; the row can be taken over all the same."""
 
 
 @dataclass(slots=True)
@@ -92,6 +95,10 @@ class Sheet:
         return [line for line in self.lines if line.outcome]
 
     @property
+    def warned(self) -> list[Line]:
+        return [line for line in self.good if line.warnings]
+
+    @property
     def packed(self) -> str:
         """The file as a page carries it along."""
         return base64.b64encode(self.raw).decode()
@@ -101,27 +108,31 @@ def daysheet_router(kit: Kit, names: Names) -> APIRouter:
     """The routes."""
     router = kit.router()
 
+    def blank(request: Request, form: Form, status: int = 200) -> Response:
+        heading = dict(zip(COLUMNS, headings(), strict=True))
+        return kit.page(request, "desk/sheets.html", status, form=form, sheet=None, heading=heading)
+
     @router.get("/desk/sheets")
     async def begin(request: Request) -> Response:
         kit.who(request, CLERK, MEMBER)
-        return kit.page(request, "desk/sheets.html", form=EMPTY, sheet=None, header=",".join(COLUMNS))
+        return blank(request, EMPTY)
 
     @router.get("/desk/sheets/empty.csv")
     async def empty(request: Request) -> Response:
         kit.who(request, CLERK, MEMBER)
-        return _csv(format_row(COLUMNS), "day-sheet.csv")
+        return _csv(format_row(headings()), "day-sheet.csv")
 
     @router.post("/desk/sheets")
     async def take(request: Request) -> Response:
         who, form = kit.who(request, CLERK, MEMBER), await kit.form(request)
         name, raw = await _given(form, kit.clock().date().isoformat())
         if form.flaws:
-            return kit.page(request, "desk/sheets.html", 422, form=form, sheet=None, header=",".join(COLUMNS))
+            return blank(request, form, 422)
         try:
             sheet = await _judged(kit, who, name, raw)
         except DeskError as error:
             form.flaw("text", str(error))
-            return kit.page(request, "desk/sheets.html", 422, form=form, sheet=None, header=",".join(COLUMNS))
+            return blank(request, form, 422)
         act = form.text("act")
         if act == "refused":
             return _csv(refused_rows(sheet), f"{Path(name).stem}.refused.csv")
@@ -181,6 +192,7 @@ async def _judged(kit: Kit, who: Who, name: str, raw: bytes) -> Sheet:
             if refused is not None:
                 line.outcome, line.reason = refused.outcome, why(refused.outcome, refused.detail)
     _find_doubles(sheet)
+    await at_desk(kit, partial(_find_overlaps, sheet=sheet))
     return sheet
 
 
@@ -196,7 +208,7 @@ def read_sheet(node: DeskNode, kit: Kit, name: str, raw: bytes) -> Sheet | str:
     file, state = io.BytesIO(raw), node.state
     shelf = Shelf(kit.home)
     try:
-        table = Table(Path(name), file, COLUMNS)
+        table = Table(Path(name), file, SHEET_COLUMNS)
     except BadRowError as error:
         return _("the first line of {path} cannot be read: {why}").format(path=name, why=error)
     except DeskError as error:
@@ -248,6 +260,14 @@ def _find_doubles(sheet: Sheet) -> None:
             text = _("it says the same as line {line}").format(line=seen[key])
             line.outcome, line.reason = DOUBLE, text
         seen.setdefault(key, line.number)
+
+
+def _find_overlaps(desk: Desk, sheet: Sheet) -> None:
+    """Rows of a volunteer who does something else at the same time, here or elsewhere, are warned of."""
+    lines = {Mark(LINE, line.number): line for line in sheet.good}
+    services = [(mark, line.service) for mark, line in lines.items() if line.service is not None]
+    for mark, others in overlaps(desk, services).items():
+        lines[mark].warnings = list(dict.fromkeys(map(warning, others)))
 
 
 def _order(line: Line, sheet: str) -> Order:

@@ -12,15 +12,19 @@ from care.requests import ACCEPTED, CHECKED_IN
 from chain.entry import Body, Entry
 from chain.fields import Time
 from store.drafts import REFUSED, Draft
-from store.wishes import Wishes
+from store.wishes import WISHES_FILE, Wishes
 from web.access.who import CLERK, MEMBER, Who
 from web.desk import DeskNode
 from web.pages.approvals import Waiting, approval_router, at_desk, known, survey, worded
+from web.pages.board_facts import Facts
+from web.pages.board_urgent import urgent
 from web.pages.daysheets import daysheet_router
+from web.pages.desk_again import address_again
 from web.pages.desk_coupons import coupon_router
 from web.pages.desk_objections import objection_router
 from web.pages.desk_record import record_router
 from web.pages.desk_signing import Desk, body_of
+from web.pages.desk_upheld import left_over
 from web.pages.desk_words import Words
 from web.pages.kit import Kit
 from web.pages.names import Names
@@ -28,7 +32,6 @@ from web.pages.nodepage import node_router, watched
 from web.pages.requests_kit import RequestKit
 from web.service.health import find_neighbours, find_troubles
 
-WISHES_FILE = "wishes.db"
 SHOWN_MAX = 8
 SCANNED_MAX = 500
 """So many entries of today are looked at; more are counted as more."""
@@ -57,11 +60,13 @@ class Today:
     entries: Sequence[tuple[int, Entry[Body]]]
     counts: Counter[str]
     objections: int
+    upheld: Sequence[tuple[int, Sequence[tuple[int, Body]]]]
+    """Cases that were upheld, with what two members may still have to take back."""
 
 
-def desk_routers(kit: Kit, names: Names) -> Iterator[APIRouter]:
+def desk_routers(kit: Kit, names: Names, facts: Facts) -> Iterator[APIRouter]:
     """All of the desk but people and requests."""
-    yield today_router(kit, names)
+    yield today_router(kit, names, facts)
     yield approval_router(kit, names)
     yield record_router(kit, names)
     yield daysheet_router(kit, names)
@@ -70,7 +75,7 @@ def desk_routers(kit: Kit, names: Names) -> Iterator[APIRouter]:
     yield objection_router(kit, names)
 
 
-def today_router(kit: Kit, names: Names) -> APIRouter:
+def today_router(kit: Kit, names: Names, facts: Facts) -> APIRouter:
     """The route."""
     router, care = kit.router(), RequestKit(kit, names)
 
@@ -82,6 +87,7 @@ def today_router(kit: Kit, names: Names) -> APIRouter:
         asked = await read_requests(care)
         mentioned: list[Body] = [entry.body for _index, entry in found.entries]
         mentioned += [body for _draft, body in found.refused]
+        mentioned += [body for _case, entries in found.upheld for _index, body in entries]
         words = await worded(names, request, found.words, who, mentioned)
         pairs = asked.under_way if asked else ()
         some = await known(names, request, who, {number for pair in pairs for number in pair})
@@ -92,10 +98,12 @@ def today_router(kit: Kit, names: Names) -> APIRouter:
             today=words.day(now),
             to_sign=sum(1 for each in found.waiting if not each.why_not),
             waiting=len(found.waiting),
-            refused=[(draft, words.lines(body)) for draft, body in found.refused],
+            refused=[(draft, words.lines(body), address_again(body, words)) for draft, body in found.refused],
+            upheld=[(case, [(index, words.brief(body)) for index, body in some]) for case, some in found.upheld],
             entries=[(index, entry.kind, words.lines(entry.body)) for index, entry in found.entries],
             counts=found.counts,
             objections=found.objections,
+            on_board=await on_board(facts, who) if kit.stands_in(who) else 0,
             wishes=len(await to_thread.run_sync(Wishes(kit.home.folder / WISHES_FILE).open)),
             asked=asked,
             under_way=[tuple(some[number] or number for number in pair) for pair in pairs],
@@ -109,6 +117,12 @@ def today_router(kit: Kit, names: Names) -> APIRouter:
     return router
 
 
+async def on_board(facts: Facts, who: Who) -> int:
+    """How many matters stand first on the board, for a member who acts where no tier is above."""
+    seen = await facts.seen(who, is_glance=True)
+    return len(urgent(seen, facts.today(), int(facts.kit.clock().timestamp())))
+
+
 def look(desk: Desk, who: Who, now: Time) -> Today:
     """What stands on the ledger of today, and what waits."""
     waiting, words = survey(desk, who)
@@ -116,7 +130,8 @@ def look(desk: Desk, who: Who, now: Time) -> Today:
     entries, counts = _entries_since(desk.node, midnight)
     refused = desk.drafts.decided(desk.seconds - REFUSED_DAYS * DAY_SECONDS, REFUSED)[:SHOWN_MAX]
     told = [(draft, body_of(draft)) for draft in refused]
-    return Today(waiting, words, told, entries, counts, len(desk.state.objections))
+    upheld = [(case, [(index, desk.node.entry(index).body) for index in some]) for case, some in left_over(desk)]
+    return Today(waiting, words, told, entries, counts, len(desk.state.objections), upheld)
 
 
 def _entries_since(node: DeskNode, midnight: Time) -> tuple[list[tuple[int, Entry[Body]]], Counter[str]]:

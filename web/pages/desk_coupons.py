@@ -2,7 +2,8 @@
 
 A book is proposed by one and signed by another of those who may issue it: the tier above, or so many members as the
 threshold asks where there is none, and never a clerk. Its secrets wait in the draft and are erased with it. When the
-book is on the ledger its page waits on the home's shelf, is fetched once, printed, and then forgotten here.
+book is on the ledger its page waits on the home's shelf until somebody says that it is printed, and is then forgotten
+here; who fetches it until then is on the record of the account's looks.
 """
 
 import secrets
@@ -41,6 +42,8 @@ BOOK_MAX = 240
 """As many coupons has a book made here: its page is drawn while the writer waits. Larger ones are for the command."""
 DAY_MINUTES = 1_440
 SHOWN_MAX = 200
+COUPONS = "coupons"
+"""What was looked at, in the record of looks."""
 LANGUAGE_BYTES = 2
 
 
@@ -100,10 +103,12 @@ def coupon_router(kit: Kit, names: Names) -> APIRouter:
 
     @router.get("/desk/coupons/{index}/page")
     async def fetch(request: Request, index: int) -> Response:
-        _keeper(kit, request, MEMBER, SUPERVISOR)
+        who = _keeper(kit, request, MEMBER, SUPERVISOR)
         path = await kit.writer.ask(lambda node: _waiting_page(node, kit.home, index))
         if path is None:
             raise Problem(404, "no-page", _("no page"), _("the page of this book was printed, or is not here"))
+        book = await kit.writer.ask(lambda node: node.entry(index).body)
+        await to_thread.run_sync(kit.may_look, who, COUPONS, book.account)
         raw = await pdf_in_turn(await to_thread.run_sync(path.read_text, "utf-8"))
         headers = {"Content-Disposition": f'attachment; filename="coupons-{index}.pdf"', "Cache-Control": "no-store"}
         return Response(raw, media_type="application/pdf", headers=headers)
@@ -131,7 +136,8 @@ def shelve(desk: Desk, issued: Sequence[tuple[Draft, int]], _since: int) -> None
         drawn = [raw[at : at + COUPON_SECRET_BYTES] for at in range(0, len(raw), COUPON_SECRET_BYTES)]
         date = local_date(node.entry(index).at, node.state.utc_offset)
         shelf.put(body.root, list(map(leaf_hash, drawn)))
-        shelf.put_page(body.root, draw_html(Book(node.origin, index, body, date, drawn), spoken).encode())
+        book, name = Book(node.origin, index, body, date, drawn), desk.home.node_settings().name
+        shelf.put_page(body.root, draw_html(book, spoken, name).encode())
 
 
 BEFORE_COMMIT["coupon_issue"] = shelve

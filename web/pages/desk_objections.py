@@ -15,8 +15,8 @@ from web.access.who import CLERK, MEMBER, Who
 from web.desk import DeskNode
 from web.history import past
 from web.i18n import translate as _
-from web.pages.approvals import propose, worded
-from web.pages.desk_signing import CLERK_MEMBER, REFUSED, TWO_MEMBERS
+from web.pages.approvals import at_desk, propose, worded
+from web.pages.desk_signing import CLERK_MEMBER, REFUSED, TWO_MEMBERS, Desk
 from web.pages.desk_words import Words, told
 from web.pages.forms import EMPTY, Form
 from web.pages.kit import Kit
@@ -39,6 +39,8 @@ class Objection:
     ground: str
     service: int
     body: Service
+    is_involved: bool
+    """Whether who looks at it recorded or certified the service, so that others decide."""
 
 
 def objection_router(kit: Kit, names: Names) -> APIRouter:
@@ -89,8 +91,8 @@ async def _page(
 ) -> Response:
     entry = form.get("entry")
     index = int(entry) if entry.isascii() and entry.isdigit() else -1
-    found, chosen, bare = await kit.writer.ask(
-        lambda node: (_objections(node), _service(node, index), Words({}, node.state.utc_offset))
+    found, chosen, bare = await at_desk(
+        kit, lambda desk: (_objections(desk, who), _service(desk.node, index), Words({}, desk.state.utc_offset))
     )
     bodies: list[Body] = [each.body for each in found]
     words = await worded(names, request, bare, who, bodies + ([chosen] if chosen else []))
@@ -110,13 +112,18 @@ async def _page(
     )
 
 
-def _objections(node: DeskNode) -> list[Objection]:
+def _objections(desk: Desk, who: Who) -> list[Objection]:
     """Those that nobody has decided, the oldest first."""
-    found = []
+    found, node, keys = [], desk.node, desk.state.roster.keys
+    own = keys.get(desk.key_for(who))
     for each in sorted(node.state.objections.values(), key=lambda one: one.index)[:SHOWN_MAX]:
         dispute, service = past(node, each.index), past(node, each.service)
         body: Dispute = dispute.body
-        found.append(Objection(each.index, dispute.date, body.party, body.ground, each.service, service.body))
+        signers = {keys[key].person for key in (service.entry.by, *service.entry.beside) if key in keys}
+        is_involved = own is not None and own.person in signers
+        found.append(
+            Objection(each.index, dispute.date, body.party, body.ground, each.service, service.body, is_involved)
+        )
     return found
 
 

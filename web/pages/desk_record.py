@@ -8,30 +8,20 @@ With a coupon nobody else has to sign: it is recorded at once. What the form's f
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from ledger.bodies import COUPON, Service
+from ledger.bodies import Service
 from web.access.who import CLERK, MEMBER, Who
 from web.i18n import translate as _
-from web.pages.approvals import at_desk, foretell_order, known, propose
-from web.pages.desk_doubles import Recorded
+from web.pages.approvals import at_desk, known, propose
+from web.pages.desk_latest import latest
+from web.pages.desk_preview import Preview, demand_of, preview
 from web.pages.desk_service import Record, make_service, read_record
-from web.pages.desk_signing import (
-    CLERK_ALONE,
-    CLERK_MEMBER,
-    NO_KEY,
-    RECORDED,
-    RECORDED_ALREADY,
-    REFUSED,
-    Decision,
-    Desk,
-    order_of,
-)
-from web.pages.desk_words import PAYERS, local_name, told, why
+from web.pages.desk_signing import RECORDED, REFUSED, Decision
+from web.pages.desk_words import PAYERS, Words, accounts_in, local_name, told, why
 from web.pages.forms import Form
 from web.pages.kit import Kit
 from web.pages.names import Found, Names
@@ -39,14 +29,8 @@ from web.text import CATEGORIES, hours_of, named_category
 
 KEPT = ("provider", "date", "what", "paid_by", "evidence", "sheet")
 """What the next record begins with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What the rules say before anything is written."""
-
-    is_good: bool
-    lines: list[str]
+FILLED = (*KEPT, "recipient", "start", "end", "minutes")
+"""What a link may fill in, such as that beside a record that was refused."""
 
 
 def record_router(kit: Kit, names: Names) -> APIRouter:
@@ -56,34 +40,36 @@ def record_router(kit: Kit, names: Names) -> APIRouter:
     @router.get("/desk/record")
     async def begin(request: Request) -> Response:
         who = kit.who(request, CLERK, MEMBER)
-        asked = {name: request.query_params.get(name, "")[:64] for name in (*KEPT, "recipient")}
+        asked = {name: request.query_params.get(name, "")[:64] for name in FILLED}
         given = {name: value for name, value in asked.items() if value}
         for name in ("provider", "recipient"):
             if name in given:
                 found = await known(names, request, who, [given[name]])
                 given[name] = f"{found[given[name]]} {given[name]}".strip()
-        return await _page(kit, request, Record(Form(given)), None)
+        return await _page(kit, names, request, who, Record(Form(given)), None)
 
     @router.post("/desk/record")
     async def record(request: Request) -> Response:
         who, form = kit.who(request, CLERK, MEMBER), await kit.form(request)
         read = await read_record(names, request, who, form)
-        if read.form.flaws:
-            return await _page(kit, request, read, None, 422)
-        service = await make_service(kit, read)
+        service = None if read.form.flaws else await make_service(kit, read)
         if service is None:
-            return await _page(kit, request, read, None, 422)
+            return await _page(kit, names, request, who, read, None, 422)
+        foretold = await preview(kit, names, request, who, service)
         if form.text("act") == "look":
-            return await _page(kit, request, read, await _preview(kit, names, request, who, service))
-        demand = CLERK_ALONE if service.evidence.form == COUPON else CLERK_MEMBER
-        decision = Decision(0, REFUSED, outcome=RECORDED_ALREADY)
-        if not await kit.writer.ask(lambda node: Recorded(node).index(service)):
-            sheet, remark = form.text("sheet"), form.text("remark")
-            decision = await propose(kit, who, service, demand, sheet=sheet, remark=remark)
+            return await _page(kit, names, request, who, read, foretold)
+        if not foretold.is_good:
+            return await _page(kit, names, request, who, read, foretold, 422)
+        sheet, remark = form.text("sheet"), form.text("remark")
+        decision = await propose(kit, who, service, demand_of(service), sheet=sheet, remark=remark)
         if decision.state == REFUSED:
             said = _("not possible: {why}").format(why=why(decision.outcome, decision.detail))
-            return await _page(kit, request, read, Preview(False, [said]), 422)
-        return kit.see(request, _next(form, service), _done(decision.state == RECORDED, told(decision), service))
+            return await _page(kit, names, request, who, read, Preview(False, [said]), 422)
+        people = await known(names, request, who, [service.provider, service.recipient])
+        kit.note(request, _done(decision, service, people, is_clerk=who.role == CLERK))
+        for text in foretold.warnings:
+            kit.note(request, text, is_good=False)
+        return kit.see(request, _next(form, service))
 
     @router.post("/desk/record/look")
     async def look(request: Request) -> Response:
@@ -93,21 +79,31 @@ def record_router(kit: Kit, names: Names) -> APIRouter:
         service = None if read.form.flaws else await make_service(kit, read)
         if service is None:
             return _json(Preview(False, list(read.form.flaws.values())[:1]))
-        return _json(await _preview(kit, names, request, who, service))
+        return _json(await preview(kit, names, request, who, service))
 
     return router
 
 
-def _json(preview: Preview) -> Response:
-    raw = msgspec.json.encode(preview)
+def _json(foretold: Preview) -> Response:
+    raw = msgspec.json.encode(foretold)
     return Response(raw, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _done(is_recorded: bool, said: str, service: Service) -> str:
-    hours = hours_of(service.minutes)
-    if is_recorded:
-        return _("{hours} h {said}").format(hours=hours, said=said)
-    return _("{hours} h noted; a committee member signs next. Go on with the next one.").format(hours=hours)
+def _done(decision: Decision, service: Service, people: Mapping[str, str], *, is_clerk: bool) -> str:
+    """Who for whom, how long, and what comes next."""
+    text = _("{hours} hours by {provider} for {recipient}: {said}")
+    if decision.state != RECORDED and is_clerk:
+        text = _(
+            "{hours} hours by {provider} for {recipient} noted; a committee member signs next. Go on with the next one."
+        )
+    elif decision.state != RECORDED:
+        text = _("{hours} hours by {provider} for {recipient} noted; a clerk signs next. Go on with the next one.")
+    return text.format(
+        hours=hours_of(service.minutes),
+        provider=people.get(service.provider) or service.provider,
+        recipient=people.get(service.recipient) or service.recipient,
+        said=told(decision),
+    )
 
 
 def _next(form: Form, service: Service) -> str:
@@ -119,45 +115,15 @@ def _next(form: Form, service: Service) -> str:
 # What the page shows
 
 
-async def _preview(kit: Kit, names: Names, request: Request, who: Who, service: Service) -> Preview:
-    """What would become of it."""
-    demand = CLERK_ALONE if service.evidence.form == COUPON else CLERK_MEMBER
-
-    def ask(desk: Desk) -> tuple[str, str, int, int]:
-        key, state = desk.key_for(who), desk.state
-        if not key:
-            return NO_KEY, "", 0, 0
-        refused = foretell_order(desk, key, order_of(service, demand))
-        if Recorded(desk.node).index(service):
-            refused = Decision(0, REFUSED, outcome=RECORDED_ALREADY)
-        payer = service.recipient if service.paid_by == "recipient" else service.paid_by
-        if refused is not None:
-            return refused.outcome, refused.detail, 0, 0
-        return "", "", state.accounts[service.provider].balance, state.accounts[payer].balance
-
-    outcome, detail, provider, payer = await at_desk(kit, ask)
-    if outcome:
-        return Preview(False, [_("not possible: {why}").format(why=why(outcome, detail))])
-    shown = await known(names, request, who, [service.provider, service.recipient])
-    text = _("{name} then has {hours} h")
-    lines = [
-        _("{hours} hours").format(hours=hours_of(service.minutes)),
-        text.format(name=shown[service.provider] or service.provider, hours=hours_of(provider + service.minutes)),
-    ]
-    if service.paid_by == "recipient":
-        name = shown[service.recipient] or service.recipient
-        lines.append(text.format(name=name, hours=hours_of(payer - service.minutes)))
-    elif service.paid_by == "pool":
-        lines.append(text.format(name=_(PAYERS["pool"]), hours=hours_of(payer - service.minutes)))
-    return Preview(True, lines)
-
-
 async def _page(
-    kit: Kit, request: Request, read: Record, preview: Preview | None, status: int = 200
+    kit: Kit, names: Names, request: Request, who: Who, read: Record, foretold: Preview | None, status: int = 200
 ) -> Response:
-    local, offset = await kit.writer.ask(
-        lambda node: (dict(node.state.parameters.local_services), node.state.utc_offset)
+    local, offset, recorded = await at_desk(
+        kit,
+        lambda desk: (dict(desk.state.parameters.local_services), desk.state.utc_offset, latest(desk, who)),
     )
+    people = await known(names, request, who, accounts_in(each.body for each in recorded))
+    words = Words(people, offset)
     today = (kit.clock() + offset).date().isoformat()
     form = read.form
     return kit.page(
@@ -166,7 +132,8 @@ async def _page(
         status,
         form=form,
         choices=read.choices,
-        preview=preview,
+        preview=foretold,
+        latest=[each.told(words) for each in recorded],
         today=today,
         whats=whats(local),
         payers=[(code, _(text)) for code, text in PAYERS.items()],

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import cast
 
 import msgspec
 from fastapi import Request
@@ -22,6 +22,7 @@ from web.coupons import Coupon, Shelf, coupon_evidence, parse_coupon
 from web.daysheet import COLUMNS, interval, local_midnight
 from web.desk import DeskNode
 from web.i18n import translate as _
+from web.pages.desk_payers import PayerCode, usual_payer
 from web.pages.desk_words import PAYERS
 from web.pages.forms import Form
 from web.pages.kit import Kit
@@ -85,7 +86,7 @@ async def make_service(kit: Kit, read: Record) -> Service | None:
     what = form.text("what", 80, is_needed=True)
     if what and not WHAT.fullmatch(what):
         form.flaw("what", _("choose one of those offered"))
-    payer = form.choice("paid_by", PAYERS)
+    payer = form.choice("paid_by", PAYERS, is_needed=False)
     shown_by = form.choice("evidence", EVIDENCES)
     coupon = form.text("coupon", 200, is_needed=shown_by == COUPON)
     minutes = form.number("minutes", 1, 24 * HOUR_MINUTES, is_needed=False)
@@ -112,7 +113,7 @@ async def make_service(kit: Kit, read: Record) -> Service | None:
             guardian=provider.guardian if provider is not None and provider.minor else None,
             local=local or None,
             minutes=minutes or max(1, int((last - first).total_seconds()) // 60),
-            paid_by=cast(Literal["recipient", "pool", "issue"], payer),
+            paid_by=cast(PayerCode, payer) if payer else usual_payer(state, read.people["recipient"]),
             provider=read.people["provider"],
             recipient=read.people["recipient"],
             start=midnight + first,

@@ -25,6 +25,7 @@ from chain.fields import UTC
 from chain.keys import SigningKey
 from chain.limits import SHEET_MAX_STATEMENTS
 from chain.merkle import leaf_hash
+from ledger.bodies import Service
 from ledger.kinds import KINDS
 from ledger.roster import AUTHORITY, CLERK, MEMBER, Key
 from ledger.state import State
@@ -35,6 +36,7 @@ from web.access import who as access
 from web.access.who import Who
 from web.desk import Accepted, DeskNode, refusal
 from web.keyring import Keyring
+from web.pages.desk_recorded import Recorded, ServiceKey, key_of
 
 KEY_ROLE = {access.CLERK: CLERK, access.MEMBER: MEMBER, access.SUPERVISOR: AUTHORITY}
 """In which role somebody signs."""
@@ -223,6 +225,9 @@ def _decide(desk: Desk, chosen: Sequence[Draft], who: Who | None) -> list[Decisi
 def _record(desk: Desk, keyring: Keyring, ready: Sequence[Draft], signed: dict[int, Signer]) -> list[Decision]:
     """Write what is complete, one sheet for those whom the same people sign."""
     node, since, decisions, places = desk.node, desk.node.store.size, list[Decision](), dict[int, Place]()
+    doubles = _doubles(desk, ready)
+    decisions += [Decision(number, REFUSED, outcome=RECORDED_ALREADY) for number in doubles]
+    ready = [draft for draft in ready if draft.id not in doubles]
     for keys, group in groupby(ready, lambda draft: _keys_of(desk, draft, signed)):
         drafts = list(group)
         opened = [keyring.kept_as(desk.state.roster.keys[key].role, key) for key in keys]
@@ -244,6 +249,19 @@ def _record(desk: Desk, keyring: Keyring, ready: Sequence[Draft], signed: dict[i
     if places:
         _commit(desk, [draft for draft in ready if draft.id in places], places, signed, since)
     return decisions
+
+
+def _doubles(desk: Desk, drafts: Sequence[Draft]) -> list[int]:
+    """The services among these that the ledger has, or that another one of these says before."""
+    recorded, keys, found = Recorded(desk.node), set[ServiceKey](), list[int]()
+    for draft in drafts:
+        body = body_of(draft) if draft.kind == "service" else None
+        if isinstance(body, Service):
+            key = key_of(body)
+            if key in keys or recorded.index(body) is not None:
+                found.append(draft.id)
+            keys.add(key)
+    return found
 
 
 def _commit(

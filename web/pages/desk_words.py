@@ -8,7 +8,8 @@ from typing import Any
 
 from chain.entry import Body
 from chain.fields import UTC, Time
-from ledger.bodies import COUPON, PAPER, Service
+from ledger.bodies import COUPON, PAPER, Dispute, Resolve, Reverse, Service
+from web.desk import DeskNode
 from web.i18n import marked
 from web.i18n import translate as _
 from web.pages.desk_signing import (
@@ -104,6 +105,20 @@ class Words:
         )
         return [first, second]
 
+    def brief(self, body: Body) -> str:
+        """The same in one line: the day, who, and how long."""
+        if not isinstance(body, Service):
+            return " ".join(self.lines(body))
+        text = _("{day} {start}–{end}, {provider} for {recipient}, {hours} h")
+        return text.format(
+            day=self.day(body.start),
+            start=self.clock(body.start),
+            end=self.clock(body.end),
+            provider=self.person(body.provider),
+            recipient=self.person(body.recipient),
+            hours=hours_of(body.minutes),
+        )
+
     def local(self, time: Time) -> datetime.datetime:
         """A time as the village's clocks show it."""
         return time + self.offset
@@ -129,6 +144,15 @@ def local_name(code: str) -> str:
 def accounts_in(bodies: Iterable[Any]) -> set[str]:
     """All accounts that statements name."""
     return {number for body in bodies for number in body.numbers() if number}
+
+
+def pointed(node: DeskNode, body: Any) -> tuple[int, Body] | None:
+    """The entry that a statement takes back or objects to; of a decision, the service that was objected to."""
+    found = None
+    while isinstance(body, Dispute | Resolve | Reverse) and 0 <= body.index < node.store.size:
+        found = body.index, node.entry(body.index).body
+        body = found[1]
+    return found
 
 
 def why(outcome: str, detail: str = "") -> str:

@@ -1,4 +1,8 @@
-"""The way in: sign in and out, one's own password, the language, and who sees which page first."""
+"""The way in: sign in and out, one's own password, the language, and who sees which page first.
+
+Who signs in with a password that somebody else made is led to ``/account``, and stays there until it is their own; a
+person is only asked to (``web.access.who``).
+"""
 
 from typing import Any
 
@@ -9,7 +13,7 @@ from web.access.who import CLERK, MEMBER, PERSON
 from web.i18n import LANGUAGES, marked
 from web.i18n import translate as _
 from web.pages.forms import EMPTY, Form, read_form
-from web.pages.kit import LANGUAGE_COOKIE, LANGUAGE_SECONDS, Kit, local_path, redirect
+from web.pages.kit import ACCOUNT, LANGUAGE_COOKIE, LANGUAGE_SECONDS, Kit, local_path, redirect
 from web.problem import Problem
 
 FIRST = {CLERK: "/desk", MEMBER: "/desk", PERSON: "/me"}
@@ -59,27 +63,29 @@ def entrance_router(kit: Kit) -> APIRouter:
         response = redirect(to)
         name, password = form.text("name", NAME_MAX, is_needed=True), form.get("password")[:PASSWORD_MAX]
         try:
-            await kit.sign_in_by.enter(request, response, name, password)
+            who = await kit.sign_in_by.enter(request, response, name, password)
         except Problem as problem:
             return _again(kit, request, "sign-in.html", form, "password", problem, to=to)
+        if who.must_choose:
+            response.headers["Location"] = ACCOUNT
         return response
 
     @router.post("/sign-out")
     async def sign_out(request: Request) -> Response:
-        kit.who(request)
+        kit.guard.newcomer(request)
         await kit.form(request)
         response = redirect("/sign-in")
         kit.sign_in_by.leave(request, response)
         return response
 
-    @router.get("/account")
+    @router.get(ACCOUNT)
     async def account(request: Request) -> Response:
-        kit.who(request)
+        kit.guard.newcomer(request)
         return kit.page(request, "account.html", form=EMPTY, least=PASSWORD_MIN_CHARACTERS)
 
-    @router.post("/account")
+    @router.post(ACCOUNT)
     async def change_password(request: Request) -> Response:
-        who, form = kit.who(request), await kit.form(request)
+        who, form = kit.guard.newcomer(request), await kit.form(request)
         response = redirect("/sign-in")
         old, new = form.get("old")[:PASSWORD_MAX], form.get("new")[:PASSWORD_MAX]
         try:

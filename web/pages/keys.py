@@ -141,7 +141,7 @@ def key_router(kit: Kit, names: Names) -> APIRouter:
 
     async def show_keys(request: Request, account: str, form: Form, status: int = 200) -> Response:
         portrait = await known(kit, account)
-        shown = await names.of([account])
+        shown = await names.shown(request, [account])
         own = portrait.own
         usual = GUARDIAN if own.wards else VOLUNTEER if own.is_volunteer else RECIPIENT
         return kit.page(
@@ -163,7 +163,7 @@ def key_router(kit: Kit, names: Names) -> APIRouter:
         owners = {user.key: user.name for user in users if user.key}
         kept = {key_id for _role, key_id, _path in await to_thread.run_sync(lambda: list(Keyring.files(kit.home)))}
         found = await kit.writer.ask(partial(_staff, now=kit.clock(), owners=owners, kept=kept))
-        shown = await names.of([row.account for row in found.rows if row.account])
+        shown = await names.shown(request, [row.account for row in found.rows if row.account])
         values = {
             "rows": found.rows,
             "names": shown,

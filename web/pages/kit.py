@@ -32,14 +32,14 @@ from store.access import Access
 from store.home import Home
 from store.log import StoreError
 from store.settings import NodeSettings
-from web.access.guard import Guard
+from web.access.guard import GIVEN_PASSWORD, Guard
 from web.access.signing import SignIn
-from web.access.who import ROLES, Who
+from web.access.who import MEMBER, ROLES, Who
 from web.i18n import CHINESE, LANGUAGES, language, language_of_header, speak
 from web.i18n import translate as _
 from web.pages.assets import asset, style, style_sources
 from web.pages.forms import Form, read_form
-from web.problem import Problem
+from web.problem import TYPE_BASE, Problem
 from web.problems import DeskError
 from web.service.answers import busy_problem, storage_problem
 from web.service.ledgers import Ledgers
@@ -48,6 +48,8 @@ from web.service.writer import BusyError, Writer
 from web.text import USER_ROLES, hours_of, named, named_account, named_category, named_kind, sentence, yuan_of
 
 LANGUAGE_COOKIE, LANGUAGE_SECONDS = "huzhu-lang", 365 * 86_400
+ACCOUNT = "/account"
+"""Where one's own password is chosen: the one page for who has to do that first."""
 TOKEN_BYTES = 16
 NOTES_MAX, NOTES_EACH_MAX = 4_096, 8
 ZIPPED_MIN_BYTES = 500
@@ -130,6 +132,8 @@ class Kit:
         except Problem as problem:
             if problem.status == 401 and request.method == "GET":
                 return self.to_sign_in(request)
+            if problem.type == TYPE_BASE + GIVEN_PASSWORD:
+                return redirect(ACCOUNT)
             return self.refused(request, problem)
         except DeskError as error:
             return self.refused(request, Problem(422, "refused", _("not possible"), str(error)))
@@ -153,6 +157,10 @@ class Kit:
             text = text.format(roles=names, role=named(USER_ROLES, who.role))
             raise Problem(403, "not-allowed", _("not your page"), text)
         return who
+
+    def stands_in(self, who: Who | None) -> bool:
+        """Whether they are a member who acts in place of the tier above, since genesis names none (RULES §1)."""
+        return who is not None and who.role == MEMBER and not self.writer.standing.has_authority
 
     def who_if_any(self, request: Request) -> Who | None:
         """The same where anybody may look; a session that has ended is nobody's."""
@@ -182,7 +190,9 @@ class Kit:
             "path": request.url.path,
             "query": request.url.query,
             "who": who,
+            "stands_in": self.stands_in(who),
             "ledger": self.settings.origin,
+            "ledger_name": self.settings.name,
             "notes": self._notes.pop(session, []),
             "token": self._token(session),
         }

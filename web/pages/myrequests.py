@@ -14,7 +14,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import msgspec
 from anyio import to_thread
@@ -52,7 +51,7 @@ from web.i18n import translate as _
 from web.pages.forms import Form
 from web.pages.kit import Kit
 from web.pages.names import Names
-from web.pages.passbook_kit import for_session
+from web.pages.passbook_kit import Mine
 from web.pages.requests_kit import RequestKit, Table
 from web.pages.requests_words import RequestWords, told
 from web.problem import Problem
@@ -83,7 +82,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class Concern:
     """All that concerns one person."""
 
     offered: Sequence[Near]
@@ -96,13 +95,12 @@ class Own:
 
 def myrequests_router(kit: Kit, names: Names) -> APIRouter:
     """The routes."""
-    care = RequestKit(kit, names)
+    care, mine = RequestKit(kit, names), Mine(kit, names)
     router = kit.router()
 
     @router.get("/me/requests")
     async def nearby(request: WebRequest) -> Response:
-        who = _person(kit, request)
-        return await _page(care, request, who, "requests/nearby.html")
+        return await _page(care, mine, request, "nearby.html")
 
     @router.get("/me/requests/{number}")
     async def where(request: WebRequest, number: int) -> Response:
@@ -132,7 +130,7 @@ def myrequests_router(kit: Kit, names: Names) -> APIRouter:
 
     @router.get("/me/service")
     async def service(request: WebRequest) -> Response:
-        return await _page(care, request, _person(kit, request), "requests/service.html")
+        return await _page(care, mine, request, "service.html")
 
     @router.post("/me/service/{number}")
     async def step(request: WebRequest, number: int) -> Response:
@@ -263,7 +261,7 @@ def _words(table: Table) -> RequestWords:
     return RequestWords({}, table.state.utc_offset, table.now)
 
 
-def _own(table: Table, account: str) -> Own:
+def _concern(table: Table, account: str) -> Concern:
     live = table.live()
     speaks_for = table.actor(account).speaks_for
     mine = [Task(each, visit) for each in live for visit in each.visits if visit.volunteer == account]
@@ -276,7 +274,7 @@ def _own(table: Table, account: str) -> Own:
     ]
     near = _nearby(table, live, account)
     asked = {task.request.id for task in mine if task.visit.stage == OFFERED}
-    return Own(
+    return Concern(
         offered=[each for each in near if each.request.id in asked]
         + [Near(task.request, 0) for task in mine if task.visit.stage == OFFERED and task.request.id not in _ids(near)],
         nearby=[each for each in near if each.request.id not in asked][:NEARBY_MAX],
@@ -311,11 +309,11 @@ def _nearby(table: Table, live: Sequence[Request], account: str) -> list[Near]:
     return sorted(found, key=lambda near: (near.request.starts_at, near.request.id))
 
 
-async def _page(care: RequestKit, request: WebRequest, who: Who, template: str) -> Response:
-    own = await care.ask(lambda table: _own(table, who.account))
-    tasks = [*own.promised, *own.to_confirm, *own.expected]
+async def _page(care: RequestKit, mine: Mine, request: WebRequest, template: str) -> Response:
+    who, own = await mine.own(request)
+    found = await care.ask(lambda table: _concern(table, own.number))
+    tasks = [*found.promised, *found.to_confirm, *found.expected]
     accounts = {account for task in tasks for account in task.request.recipients}
-    accounts |= {task.visit.volunteer for task in (*own.to_confirm, *own.expected)}
-    names = await care.named(who, accounts)
-    values: dict[str, Any] = {"mine": own, "words": RequestWords(names, own.words.offset, own.words.now)}
-    return for_session(care.kit, request, care.kit.page(request, template, **values))
+    accounts |= {task.visit.volunteer for task in (*found.to_confirm, *found.expected)}
+    words = RequestWords(await mine.named(who, accounts), found.words.offset, found.words.now)
+    return mine.page(request, own, template, mine=found, words=words)

@@ -2,7 +2,7 @@
 
     names = Names(kit)                               # one for all pages, made in ``web.pages.routers``
     await names.find("wxf")                          # [Found("12345676", "王秀芳", "phone …5678"), …]
-    await names.of(["12345676"])                     # {"12345676": "王秀芳"}; "" where no name is kept
+    await names.shown(request, ["12345676"])    # {"12345676": "王秀芳"}; "" where no name is kept
     await names.asked(request, who)                  # before somebody is shown what they searched for
 
 Only a clerk and a member of this ledger are shown names: ``kit.who(request, CLERK, MEMBER)`` comes first. What is typed
@@ -51,7 +51,7 @@ SLICE = 200
 """Dossiers that are decrypted while the writer waits: about a hundredth of a second."""
 CHANGES = slice(24, 28)
 """Where SQLite counts in a file's head how often it was changed."""
-SEARCH = "search"
+SEARCH, NAME = "search", "name"
 HOUR_SECONDS = 3_600
 AT_ONCE, EACH_SECOND = 60, 3.0
 """So often a session may search at once, and for ever: more than anybody types, and no way to copy all out."""
@@ -97,6 +97,14 @@ class Names:
         except DeskError:
             return dict.fromkeys(wanted, "")
         return {account: self._name(account) for account in wanted}
+
+    async def shown(self, request: Request, accounts: Iterable[str]) -> dict[str, str]:
+        """The same for a page at the desk: that somebody is shown names is on disk, and how often is bounded."""
+        wanted, who = list(accounts), self._kit.who(request)
+        await self.asked(request, who)
+        if len(wanted) == 1:
+            await to_thread.run_sync(partial(self._kit.may_look, who, NAME, wanted[0]))
+        return await self.of(wanted)
 
     async def asked(self, request: Request, who: Who) -> None:
         """Have the look on disk, and bound how often: Problem 429 where it is too often, 503 where the disk fails."""

@@ -15,6 +15,7 @@ from chain.cosignature import member_name
 from chain.entry import Entry
 from chain.errors import NoteError
 from ledger.bodies import Reverse, Service
+from ledger.corrections import REVERSIBLE
 from ledger.roster import MEMBER as MEMBER_KEY
 from store.log import StoreError
 from web.access.who import CLERK, MEMBER, Who
@@ -222,18 +223,18 @@ def cosign_newest(desk: Desk, who: Who) -> str:
     return ""
 
 
-def alarms(kit: Kit, words: Words) -> list[tuple[str, str, str]]:
-    """When, which ledger, and what: alarms that nobody has looked at."""
+def alarms(kit: Kit, words: Words) -> list[tuple[int, str, str, str]]:
+    """The number, when, which ledger, and what: alarms that nobody has looked at."""
     try:
         mirror = kit.ledgers.mirror()
         rows = [] if mirror is None else mirror.rows(
-            "SELECT a.at_seconds, l.origin, a.code FROM alarm a JOIN log l ON l.id=a.log WHERE NOT a.seen"
+            "SELECT a.id, a.at_seconds, l.origin, a.code FROM alarm a JOIN log l ON l.id=a.log WHERE NOT a.seen"
             " ORDER BY a.id DESC LIMIT ?",
             ALARMS_SHOWN,
         )
     except StoreError:
         return []
-    return [(words.moment(seconds), origin, named(ALARMS, code)) for seconds, origin, code in rows]
+    return [(number, words.moment(seconds), origin, named(ALARMS, code)) for number, seconds, origin, code in rows]
 
 
 # One entry
@@ -274,7 +275,7 @@ def show(desk: Desk, index: int) -> Shown | None:
     known = state.roster.keys
     roles = [(known[key].role if key in known else "", key) for key in (entry.by, *entry.beside)]
     last = node.store.last_checkpoint()
-    became = _became(desk, index) if entry.kind == "service" else ""
+    became = _became(desk, index) if isinstance(entry.body, REVERSIBLE) else ""
     is_sealed = last is not None and index < last[0]
     return Shown(entry, Words({}, state.utc_offset_at(index)), became, roles, is_sealed)
 

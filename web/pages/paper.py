@@ -1,4 +1,4 @@
-"""On paper: passbook page, receipt, certificate of hours and monthly posting, for the desk and for one's own account.
+"""On paper: passbook page, receipt, certificate of hours and postings, for the desk and for one's own account.
 
 A clerk and a member print for anybody of their ledger, below ``/paper``, and each look at an account is recorded; a
 person prints what is their own, below ``/me/paper``. Every sheet is a page to look at and, with ``.pdf`` behind its
@@ -33,7 +33,7 @@ def paper_router(kit: Kit) -> APIRouter:
 
     async def answer(request: Request, sheet: Sheet, back: str) -> Response:
         if request.url.path.endswith(PDF):
-            return await pdf_answer(kit, sheet)
+            return await pdf_answer(kit, request, sheet)
         return show(kit, request, sheet, back)
 
     # At the desk
@@ -61,6 +61,12 @@ def paper_router(kit: Kit) -> APIRouter:
     async def posting(request: Request, month: str) -> Response:
         kit.who(request, CLERK, MEMBER)
         return await answer(request, await desk.posting(_month(month.removesuffix(PDF))), "/paper")
+
+    @router.get("/paper/held")
+    @router.get("/paper/held.pdf")
+    async def held(request: Request) -> Response:
+        kit.who(request, CLERK, MEMBER)
+        return await answer(request, await desk.held(), "/paper")
 
     @router.get("/paper/passbook/{number}")
     async def passbook(request: Request, number: str, before: int | None = None) -> Response:

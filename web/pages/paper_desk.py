@@ -2,7 +2,7 @@
 
     desk = PaperDesk(kit)
     await desk.passbook("12345676", before=None); await desk.certificate("12345676", "2026-01-01", "2026-06-30")
-    await desk.receipt(17); await desk.posting(Month(2026, 11))
+    await desk.receipt(17); await desk.posting(Month(2026, 11)); await desk.held()
 
 Who may have one is for the caller to ask, and to record, before.
 """
@@ -16,12 +16,13 @@ from anyio import to_thread
 
 from chain.encoding import format_base64
 from chain.entry import Entry
+from chain.fields import UTC
 from chain.note import format_vkey
 from ledger.kinds import CODEC
 from web.desk import DeskNode
 from web.i18n import translate as _
 from web.pages.kit import Kit
-from web.pages.paper_reading import Known, Month, Period, read_posting, read_served
+from web.pages.paper_reading import Known, Month, Period, Wait, read_held, read_posting, read_served
 from web.pages.paper_sheets import Proof, Sheet, proof_of
 from web.pages.passbook_reading import line_of, lines_of
 from web.problem import Problem
@@ -34,6 +35,8 @@ LINES = 24
 """Of a passbook's page: with its codes it is one page of A4."""
 CERTIFIED_MAX = 400
 """Services on one certificate: twelve pages."""
+HELD_MAX = 1_000
+"""Held services on one sheet: some thirty pages; those that become free first."""
 RECEIPTS_MAX = 30
 """Receipts of single services behind a certificate: fifteen pages."""
 
@@ -56,6 +59,7 @@ class PaperDesk:
             "lines": shown,
             "earlier": shown[0].index if has_earlier else None,
             "carried": lines[LINES] if has_earlier else None,
+            "known": known,
             "proof": proof,
             "later": sum(line.index > proof.index for line in shown) if proof else 0,
             **await self._shared(known),
@@ -107,6 +111,29 @@ class PaperDesk:
         }
         return Sheet("posting", _("Posting for {month}").format(month=month), f"posting-{month}", values)
 
+    async def held(self) -> Sheet:
+        """Every service whose hours are held, by account numbers, so that whoever knows better says so in time."""
+        known = await self._known()
+        waits, vkey, params = await self._kit.writer.ask(
+            lambda node: (_waits(node), format_vkey(trust_in_node(node.state).logs[0]), node.state.parameters)
+        )
+        path, origin = self._kit.home.ledger, self._kit.settings.origin
+        read = partial(read_held, path, origin, waits, known, params.dispute_within_days)
+        found = await to_thread.run_sync(read)
+        proof = self._proof(self._kit.ledgers.own.size - 1)
+        values = {
+            "held": found[:HELD_MAX],
+            "more": len(found[HELD_MAX:]),
+            "total": sum(each.body.minutes for each in found),
+            "posting_days": params.posting_days,
+            "dispute_days": params.dispute_within_days,
+            "proof": proof,
+            "vkey": vkey,
+            "root": format_base64(proof.checkpoint.root),
+            **await self._shared(known),
+        }
+        return Sheet("held", _("Held services of the village"), "held", values)
+
     async def receipt(self, index: int) -> Sheet:
         """The receipt of one entry."""
         proof = self._proof(index)
@@ -119,7 +146,7 @@ class PaperDesk:
         return {number for number in self._entry(index).body.numbers() if number}
 
     def is_about(self, index: int, number: str) -> bool:
-        """Whether an entry names an account, or did something to it."""
+        """Whether an entry names an account, or concerns it."""
         line = line_of(self._kit.ledgers.own, number, datetime.timedelta(), index)
         return line is not None or number in self.numbers(index)
 
@@ -132,7 +159,9 @@ class PaperDesk:
 
     async def _known(self) -> Known:
         return await self._kit.writer.ask(
-            lambda node: Known(node.state.utc_offset, frozenset(node.state.reversed))
+            lambda node: Known(
+                node.state.utc_offset, frozenset(node.state.reversed), frozenset(node.state.objections)
+            )
         )
 
     async def _balance(self, number: str) -> Proof | None:
@@ -152,6 +181,16 @@ class PaperDesk:
             text = _("there is no entry {index} on this ledger").format(index=index)
             raise Problem(404, "no-entry", _("no such entry"), text)
         return CODEC.parse(raw)
+
+
+def _waits(node: DeskNode) -> list[Wait]:
+    """All that is held."""
+    state = node.state
+    sealed = ((index, credit, state.sealed_after(index)) for index, credit in state.credits.items())
+    return [
+        Wait(index, credit.due_at, None if at is None else datetime.datetime.fromtimestamp(at, UTC))
+        for index, credit, at in sealed
+    ]
 
 
 def _sealed_receipt(node: DeskNode, number: str) -> bytes | None:

@@ -1,7 +1,8 @@
-"""What printed pages say, read from the ledger's own file: the services of a certificate, the month of a posting.
+"""What printed pages say, read from the ledger's own file: services of a certificate, a month, and what is held.
 
     served = await to_thread.run_sync(partial(read_served, home.ledger, origin, "12345676", period, known))
     posting = await to_thread.run_sync(partial(read_posting, home.ledger, origin, Month(2026, 11), known))
+    held = await to_thread.run_sync(partial(read_held, home.ledger, origin, waits, known))
 
 Each opens the file for itself, so that a long read holds up nobody. A service belongs to the local day on which it
 began, and on a posting to the month of its entry's log time (FORMAT §3). What was reversed, by whichever way, is left
@@ -11,7 +12,7 @@ out of both: ``Known`` says what that is, as the node has it in memory.
 import datetime
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 from chain.block import SEAL
 from chain.entry import Body, Entry
 from chain.errors import EntryError
-from chain.fields import UTC
+from chain.fields import UTC, Time
 from ledger.bodies import Resolve, Reverse, Service
 from ledger.corrections import UPHELD
 from ledger.kinds import CODEC
@@ -34,10 +35,11 @@ DAY = datetime.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the node knows without reading: the village's clock, and which entries were taken back."""
+    """What the node knows without reading: the village's clock, and which entries were taken back or objected to."""
 
     utc_offset: datetime.timedelta
     reversed: Collection[int]
+    objected: Collection[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,53 @@ class Posting:
     taken_back: int
     free_minutes: int
     held_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A credit that is held, as the node has it in memory. Both are unknown as long as the entry has no seal."""
+
+    index: int
+    free_at: Time | None
+    sealed_at: Time | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldService:
+    """A service whose hours are held; times are the village's."""
+
+    index: int
+    body: Service
+    start: Time
+    end: Time
+    free_on: datetime.date | None
+    object_until: datetime.date | None
+    is_objected: bool
+
+
+def read_held(
+    path: Path, origin: str, waits: Iterable[Wait], known: Known, dispute_days: int
+) -> list[HeldService]:
+    """The services among what is held, those that become free first at the head."""
+    offset, within = known.utc_offset, datetime.timedelta(days=dispute_days)
+    found = []
+    with closing(LedgerReader(path)) as reader:
+        ledger = _ledger(reader, origin)
+        for wait in waits:
+            body = _entry(ledger.entry(wait.index)).body
+            if isinstance(body, Service):
+                found.append(
+                    HeldService(
+                        index=wait.index,
+                        body=body,
+                        start=body.start + offset,
+                        end=body.end + offset,
+                        free_on=None if wait.free_at is None else (wait.free_at + offset).date(),
+                        object_until=None if wait.sealed_at is None else (wait.sealed_at + within + offset).date(),
+                        is_objected=wait.index in known.objected,
+                    )
+                )
+    return sorted(found, key=lambda held: (held.free_on is None, held.free_on or held.start.date(), held.index))
 
 
 def read_served(path: Path, origin: str, number: str, period: Period, known: Known) -> list[Served]:

@@ -3,7 +3,7 @@
     proof = proof_of(raw)                                   # a receipt as it is printed
     sheet = Sheet("passbook", _("Passbook page"), "passbook-12345676", {…})
     show(kit, request, sheet)                               # a page, with the way to its PDF
-    await pdf_answer(kit, sheet)                            # the PDF
+    await pdf_answer(kit, request, sheet)                   # the PDF
 
 The same template and style sheet (``paper/*.html``, ``paper.css``) make both.
 """
@@ -11,6 +11,7 @@ The same template and style sheet (``paper/*.html``, ``paper.css``) make both.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from fastapi import Request, Response
@@ -25,11 +26,12 @@ from chain.receipt import parse_balance_receipt, parse_entry_receipt
 from ledger.bodies import Service
 from ledger.kinds import CODEC
 from store.log import StoreError
+from store.settings import is_address
 from verify.receipts import BALANCE_FIRST_BYTES, StateLeaf
 from web.i18n import language
 from web.i18n import translate as _
 from web.pages.kit import Kit, environment
-from web.pages.passbook_reading import Line, spoken
+from web.pages.passbook_reading import Line, paid_by, spoken
 from web.pages.pdfs import pdf_in_turn
 from web.papercodes import format_codes, slim
 from web.printing import qr_svg
@@ -93,12 +95,13 @@ def proof_of(raw: bytes) -> Proof:
 def show(kit: Kit, request: Request, sheet: Sheet, back: str) -> Response:
     """The sheet as a page to look at and to print."""
     pdf = f"{request.url.path}.pdf{sheet.query}"
-    return kit.page(request, "paper/page.html", sheet=sheet, pdf=pdf, back=back, **_shared(kit), **sheet.values)
+    values = _shared(kit, request) | dict(sheet.values)
+    return kit.page(request, "paper/page.html", sheet=sheet, pdf=pdf, back=back, **values)
 
 
-async def pdf_answer(kit: Kit, sheet: Sheet) -> Response:
+async def pdf_answer(kit: Kit, request: Request, sheet: Sheet) -> Response:
     """The sheet as PDF; DeskError where this machine cannot make one."""
-    values = {"sheet": sheet, "language": language(), **_shared(kit)}
+    values = {"sheet": sheet, "language": language(), **_shared(kit, request)}
     html = environment().get_template("pages/paper/print.html").render(values | dict(sheet.values))
     raw = await pdf_in_turn(html)
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{sheet.name}.pdf"'}
@@ -111,9 +114,11 @@ def what(line: Line) -> str:
     if line.entry.kind == SEAL:
         return _(SEAL_MOVES)
     if not isinstance(body, Service):
-        return named_kind(line.entry.kind)
+        about = "" if line.about is None else _("entry {index}").format(index=line.about)
+        return _(", ").join(filter(None, [named_kind(line.entry.kind), about]))
     text = _("gave: {what}") if line.number == body.provider else _("received: {what}")
-    return text.format(what=named_category(body.category))
+    payer = paid_by(line)
+    return _(", ").join(filter(None, [text.format(what=named_category(body.category)), payer]))
 
 
 def signed(minutes: int) -> str:
@@ -127,7 +132,25 @@ def standing(minutes: int) -> str:
     return f"−{spoken(minutes)}" if minutes < 0 else spoken(minutes)
 
 
-def _shared(kit: Kit) -> dict[str, Any]:
+def check_address(host: str, *, is_secure: bool) -> str:
+    """Where whoever holds the paper finds the page that checks it; "" where this node answers on its own machine only.
+
+    ``host`` is what the person who prints has in the browser's address.
+    """
+    address = node_address(host, is_secure=is_secure)
+    return address and f"{address}/check"
+
+
+def node_address(host: str, *, is_secure: bool) -> str:
+    """Where this node's pages are, as the browser of whoever prints knows it; "" where only this machine finds them."""
+    address = f"{'https' if is_secure else 'http'}://{host}"
+    if not is_address(address) or "/" in host:
+        return ""
+    name = urlsplit(address).hostname or ""
+    return "" if name == "localhost" or name == "::1" or name.startswith("127.") else address
+
+
+def _shared(kit: Kit, request: Request) -> dict[str, Any]:
     """What every sheet's template needs."""
     functions: dict[str, Callable[..., Any]] = {
         "what": what,
@@ -136,4 +159,5 @@ def _shared(kit: Kit) -> dict[str, Any]:
         "spoken_or_none": lambda minutes: standing(minutes) if minutes else "",
         "qr_svg": qr_svg,
     }
-    return {"origin": kit.settings.origin, **functions}
+    address = check_address(request.headers.get("host", ""), is_secure=kit.guard.is_secure)
+    return {"origin": kit.settings.origin, "ledger_name": kit.settings.name, "check_address": address, **functions}

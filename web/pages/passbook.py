@@ -9,21 +9,23 @@ by the same form (``passbook_asked``).
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from chain.limits import LOG_MAX_ENTRIES
 from web.i18n import translate as _
 from web.pages.kit import Kit
 from web.pages.names import Names
-from web.pages.passbook_acts import act_router
+from web.pages.passbook_acts import act_router, wished_by
 from web.pages.passbook_app import app_router
+from web.pages.passbook_ask import Helping, ask_router
 from web.pages.passbook_asked import asked_router
 from web.pages.passbook_family import family_router
 from web.pages.passbook_keys import key_router
 from web.pages.passbook_kit import Mine
-from web.pages.passbook_reading import LINES, Line, Own, is_objectable, line_of, lines_of
+from web.pages.passbook_reading import LINES, Line, Own, is_objectable, line_of, lines_of, met
 from web.pages.passbook_services import service_router
 from web.problem import Problem
 from web.service.accounts import own_receipt
@@ -38,14 +40,16 @@ Before = Annotated[int | None, Query(ge=0, le=LOG_MAX_ENTRIES)]
 def passbook_router(kit: Kit, names: Names) -> APIRouter:
     """The routes of a person's own pages, and of the desk's page with what persons ask for."""
     router, mine = kit.router(), Mine(kit, names)
-    for part in (app_router(kit), _book_router(mine), key_router(mine), act_router(mine), service_router(mine)):
+    helping = Helping(mine)
+    for part in (app_router(kit), _book_router(mine, helping), key_router(mine), act_router(mine), ask_router(helping)):
         router.include_router(part)
+    router.include_router(service_router(mine))
     router.include_router(family_router(mine))
     router.include_router(asked_router(mine))
     return router
 
 
-def _book_router(mine: Mine) -> APIRouter:
+def _book_router(mine: Mine, helping: Helping) -> APIRouter:
     kit = mine.kit
     router = kit.router()
 
@@ -56,15 +60,18 @@ def _book_router(mine: Mine) -> APIRouter:
     async def me(request: Request) -> Response:
         who, own = await mine.own(request)
         last = lines(own, None, FIRST_LINES)
-        known = await mine.named(who, _family(own, last))
+        known = await mine.named(who, _known(own, last))
         waiting = await mine.waiting(own)
-        return mine.page(request, own, "me.html", lines=last, names=known, waiting=len(waiting))
+        helps = await helping.told(who)
+        wished = await to_thread.run_sync(wished_by, mine, own.number)
+        values: dict[str, Any] = {"lines": last, "names": known, "waiting": len(waiting), "wished": wished}
+        return mine.page(request, own, "me.html", **values, **helps)
 
     @router.get("/me/lines")
     async def all_lines(request: Request, after: Before = None) -> Response:
         who, own = await mine.own(request)
         shown = lines(own, after, LINES)
-        known = await mine.named(who, _family(own, shown))
+        known = await mine.named(who, _known(own, shown))
         following = shown[-1].index if len(shown) == LINES else None
         return mine.page(request, own, "lines.html", lines=shown, names=known, following=following)
 
@@ -72,7 +79,7 @@ def _book_router(mine: Mine) -> APIRouter:
     async def one_line(request: Request, index: IndexInPath) -> Response:
         who, own = await mine.own(request)
         line = _own_line(mine, own, index)
-        known = await mine.named(who, _family(own, [line]))
+        known = await mine.named(who, _known(own, [line]))
         return mine.page(request, own, "line.html", line=line, names=known, may_object=is_objectable(line))
 
     @router.get("/me/lines/{index}/receipt")
@@ -102,7 +109,7 @@ def _book_router(mine: Mine) -> APIRouter:
 
 
 def _own_line(mine: Mine, own: Own, index: int) -> Line:
-    """A line of one's own; Problem 404 where that entry did nothing to the account."""
+    """A line of one's own; Problem 404 where that entry does not concern the account."""
     line = line_of(mine.kit.ledgers.own, own.number, own.utc_offset, index)
     if line is None:
         text = _("entry {index} is no line of your passbook")
@@ -110,10 +117,10 @@ def _own_line(mine: Mine, own: Own, index: int) -> Line:
     return line
 
 
-def _family(own: Own, lines: Sequence[Line]) -> set[str]:
-    """Those of the family who stand on the other side of lines: only they are named."""
+def _known(own: Own, lines: Sequence[Line]) -> set[str]:
+    """Those on the other side of lines who are named: who was there with them, and the family."""
     family = {*own.kin, *own.wards} | ({own.guardian} if own.guardian else set())
-    return {line.other for line in lines if line.other} & family
+    return met(lines) | ({line.other for line in lines if line.other} & family)
 
 
 def _file(raw: bytes, name: str) -> Response:

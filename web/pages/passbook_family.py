@@ -39,6 +39,9 @@ WHAT: dict[str, str] = {
     "passbook": marked("the passbook"),
     "search": marked("the name, in a search"),
     "request": marked("a request for help"),
+    "profile": marked("when and for what one is free, and where one lives"),
+    "coupons": marked("a book of coupons, to print it"),
+    "certificate": marked("the certificate of hours"),
     "sign-in": marked("a sign-in or password was made"),
 }
 """What was looked at."""

@@ -58,13 +58,13 @@ class Mine:
         return who, own
 
     async def named(self, who: Who, accounts: Iterable[str]) -> dict[str, str]:
-        """Names of one's family, each look on record, once an hour; "" where none is known."""
+        """Names of oneself, of one's family and of who comes to them; each look on record, once an hour."""
         wanted = sorted(set(accounts))
         if not wanted:
             return {}
         hour = self.kit.guard.now() // HOUR_SECONDS
         for account in wanted:
-            if self._noted.get((who.name, account)) != hour:
+            if account != who.account and self._noted.get((who.name, account)) != hour:
                 await to_thread.run_sync(self.kit.may_look, who, NAME, account)
                 self._noted[who.name, account] = hour
         while len(self._noted) > NOTED_MAX:
@@ -77,7 +77,7 @@ class Mine:
         return sorted(found, key=lambda kept: kept.id)
 
     def page(self, request: Request, own: Own, template: str, status: int = 200, **values: Any) -> Response:
-        """A page of ``pages/me``, large and made to be kept for the session."""
+        """A page of ``pages/me``, large, which the browser may keep until this session ends."""
         kit = self.kit
         now = kit.clock()
         signing = {
@@ -90,15 +90,10 @@ class Mine:
         }
         words = {"spoken": spoken, "standing": standing, "said": said, "changed": changed}
         response = kit.page(request, f"me/{template}", status, own=own, signing=signing, **words, **values)
-        return for_session(kit, request, response)
+        response.headers[SESSION] = kit.session_of(request)
+        response.headers[UNTIL] = str(kit.who(request).expires_seconds)
+        return response
 
     def today(self, own: Own) -> datetime.date:
         """The day in the village."""
         return own.local(self.kit.clock().astimezone(UTC)).date()
-
-
-def for_session(kit: Kit, request: Request, response: Response) -> Response:
-    """The page, which the browser may keep until this session ends; its head includes ``me/later-head.html``."""
-    response.headers[SESSION] = kit.session_of(request)
-    response.headers[UNTIL] = str(kit.who(request).expires_seconds)
-    return response

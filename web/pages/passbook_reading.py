@@ -9,6 +9,7 @@ Amounts are minutes; ``spoken`` says them as people do. All of it is read, nothi
 
 import datetime
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from chain.merkle import leaf_hash
 from chain.note import format_vkey
 from ledger.bodies import (
     AccountClose,
+    Dispute,
     Donate,
     Gift,
     Grant,
@@ -32,6 +34,7 @@ from ledger.bodies import (
     TransferIn,
     TransferOut,
 )
+from ledger.corrections import UPHELD
 from ledger.kinds import CODEC
 from ledger.roster import PEOPLE, Key
 from ledger.state import State
@@ -108,6 +111,8 @@ class Own:
     utc_offset: datetime.timedelta
     domain: Domain
     cases: tuple[OwnCase, ...]
+    objected: frozenset[int]
+    """The services of this ledger about which an objection is open."""
 
     @property
     def granted(self) -> tuple[str, ...]:
@@ -151,6 +156,7 @@ def own_of(node: DeskNode, number: str, now: Time) -> Own | None:
             for index, case in sorted(state.cases.items())
             if case.account == number
         ),
+        objected=frozenset(state.objections),
     )
 
 
@@ -179,10 +185,15 @@ def _waiting(state: State, number: str) -> list[Held]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the passbook: ``entry`` did ``change`` to the balance and ``held`` to what waits."""
+    """One line of the passbook: ``entry`` did ``change`` to the balance and ``held`` to what waits.
+
+    Both are 0 where it concerns the account and does nothing to it: a service that the platform pays for, an objection.
+    ``about`` is the entry that an objection, a decision or a reversal is about in the end.
+    """
 
     index: int
     entry: Entry[Any]
+    about: int | None
     date: datetime.date
     number: str
     other: str | None
@@ -226,7 +237,7 @@ def lines_of(
 
 
 def line_of(ledger: KeptLedger, number: str, utc_offset: datetime.timedelta, index: int) -> Line | None:
-    """One line; None where that entry did nothing to the account."""
+    """One line; None where that entry does not concern the account."""
     legs = [leg for leg in ledger.legs(number, index - 1, 1) if leg.entry_index == index]
     return next(iter(_lines(ledger, number, utc_offset, legs)), None)
 
@@ -246,6 +257,7 @@ def _lines(ledger: KeptLedger, number: str, utc_offset: datetime.timedelta, legs
             Line(
                 index=leg.entry_index,
                 entry=entry,
+                about=_about(entries, entry),
                 date=(time + utc_offset).date(),
                 number=number,
                 other=None
@@ -259,6 +271,19 @@ def _lines(ledger: KeptLedger, number: str, utc_offset: datetime.timedelta, legs
             )
         )
     return lines
+
+
+def _about(entries: _Entries, entry: Entry[Any]) -> int | None:
+    body, about = entry.body, None
+    while isinstance(body, Dispute | Resolve | Reverse):
+        about = body.index
+        body = entries.entry(about).body
+    return about
+
+
+def met(lines: Iterable[Line]) -> set[str]:
+    """Those on the other side of services: they were there, so each may be told who the other is."""
+    return {line.other for line in lines if line.other and isinstance(line.entry.body, Service)}
 
 
 # Words
@@ -297,8 +322,14 @@ def said(line: Line, name: str = "") -> str:
         return _("Taken over from the old book")
     if isinstance(body, Grant):
         return _("Given by the platform: {reason}").format(reason=body.reason)
+    if isinstance(body, Dispute):
+        is_own = body.party == line.number
+        text = _("You objected to entry {index}") if is_own else _("{other} objected to entry {index}")
+        return text.format(other=other, index=line.about)
+    if isinstance(body, Resolve) and body.outcome != UPHELD:
+        return _("The objection to entry {index} was rejected").format(index=line.about)
     if isinstance(body, Reverse | Resolve):
-        return _("Entry {index} was taken back").format(index=body.index)
+        return _("Entry {index} was taken back").format(index=line.about)
     if isinstance(body, TransferOut | TransferBack | TransferIn):
         return _("Between ledgers: {other}").format(other=other)
     if isinstance(body, AccountClose):
@@ -312,6 +343,9 @@ def changed(line: Line) -> str:
         return _("{amount} are yours to spend now").format(amount=spoken(line.change))
     if line.held > 0 and not line.change:
         return _("{amount} earned, to be free later").format(amount=spoken(line.held))
+    if not line.change and not line.held:
+        payer = paid_by(line)
+        return _("{payer}; your hours do not change").format(payer=payer) if payer else _("your hours do not change")
     parts = []
     if line.change:
         text = _("plus {amount}") if line.change > 0 else _("minus {amount}")
@@ -320,6 +354,14 @@ def changed(line: Line) -> str:
         text = _("{amount} wait") if line.held > 0 else _("{amount} wait no more")
         parts.append(text.format(amount=spoken(line.held)))
     return _(", ").join(parts)
+
+
+def paid_by(line: Line) -> str:
+    """Who paid for a service that did nothing to the hours of whoever was served; "" for another line."""
+    body = line.entry.body
+    if line.change or line.held or not isinstance(body, Service):
+        return ""
+    return {"issue": _("by the platform"), "pool": _("by the village's pool")}.get(body.paid_by, "")
 
 
 def is_objectable(line: Line) -> bool:

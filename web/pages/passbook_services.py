@@ -26,7 +26,7 @@ from web.desk import DeskNode
 from web.i18n import translate as _
 from web.pages.forms import EMPTY, Form
 from web.pages.passbook_kit import Mine
-from web.pages.passbook_reading import Own, is_objectable, lines_of
+from web.pages.passbook_reading import Own, is_objectable, lines_of, met
 from web.pages.passbook_signed import SHEET_MAX_CHARACTERS, UnsignedError, own_sheet, plain_of, submit
 from web.text import CATEGORIES, named
 
@@ -90,7 +90,7 @@ def service_router(mine: Mine) -> APIRouter:
             form.flaw("with", _("there is no account {number} on this ledger").format(number=account))
         lines = lines_of(kit.ledgers.own, own.number, own.utc_offset)
         recent = list(dict.fromkeys(line.other for line in lines if is_objectable(line) and line.other))[:RECENT_MAX]
-        known = await mine.named(who, {*recent, *([account] if account else [])} & {*own.kin, *own.wards})
+        known = await mine.named(who, {*recent, account} & ({*own.kin, *own.wards} | met(lines)))
         mine_waiting = await to_thread.run_sync(mine.halves.by_author, own.number)
         sent = [told for told in (_told(kept, own) for kept in mine_waiting) if told is not None]
         return mine.page(

@@ -92,7 +92,7 @@ def people_router(kit: Kit, names: Names) -> APIRouter:
         return _json(found)
 
     async def show(request: Request, form: Form, rows: list[Row], status: int = 200, **values: Any) -> Response:
-        shown = await names.of(row.account for row in rows)
+        shown = await names.shown(request, [row.account for row in rows])
         given = {"details": None, "only": "", "after": None, "form": form, "rows": rows, "names": shown, "kinds": ONLY}
         return kit.page(request, "people/list.html", status, **given | values)
 

@@ -16,6 +16,7 @@ from chain.entry import Body
 from chain.fields import Time, format_time, parse_time
 from ledger.bodies import AccountClose, CredentialGrant, CredentialRevoke, KinLink, KinUnlink
 from ledger.numbers import POOL
+from store.wishes import WISHES_FILE, Wishes
 from web.access.who import CLERK, MEMBER, Who
 from web.desk import DeskNode
 from web.dossiers import open_people
@@ -116,7 +117,7 @@ def change_router(kit: Kit, names: Names) -> APIRouter:
 
     async def show_links(request: Request, account: str, form: Form, status: int = 200) -> Response:
         portrait = await known(kit, account)
-        shown = await names.of([account, *portrait.own.kin])
+        shown = await names.shown(request, [account, *portrait.own.kin])
         return kit.page(
             request,
             "people/links.html",
@@ -132,7 +133,7 @@ def change_router(kit: Kit, names: Names) -> APIRouter:
 
     async def show_end(request: Request, account: str, form: Form, status: int = 200) -> Response:
         portrait = await known(kit, account)
-        shown = await names.of([account, *portrait.own.kin])
+        shown = await names.shown(request, [account, *portrait.own.kin])
         is_kept, wish, erased = await kit.writer.ask(partial(_standing, account=account, now=kit.clock()))
         local = "" if wish is None else f"{portrait.own.local(parse_time(wish.time)):%Y-%m-%d %H:%M}"
         return kit.page(
@@ -172,6 +173,7 @@ def _erase(desk: Desk, who: Who, account: str, now: Time) -> str:
         if first.person == known_key.person:
             return SAME_PERSON
         erase_from(desk.home.folder / REQUESTS_FILE, desk.home.people_secret(desk.passphrase), account)
+        Wishes(desk.home.folder / WISHES_FILE).erase(account)
         people.erase(account, now, [wish.key, key])
     return DONE
 

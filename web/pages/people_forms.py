@@ -107,7 +107,7 @@ def form_router(kit: Kit, names: Names) -> APIRouter:
 
     async def show(request: Request, form: Form, account: str = "", status: int = 200) -> Response:
         groups = await kit.writer.ask(lambda node: tuple(node.state.parameters.funded_groups))
-        shown = await names.of([account]) if account else {"": ""}
+        shown = await names.shown(request, [account]) if account else {"": ""}
         offered = [(group, worded(GROUPS, group)) for group in groups]
         values = {"account": account, "name": shown[account], "groups": offered, "form": form}
         return kit.page(request, "people/form.html", status, **values)

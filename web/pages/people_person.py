@@ -19,7 +19,6 @@ from care.people import Look
 from chain.fields import Time, format_time, parse_time
 from ledger.numbers import has_check_digits
 from web.access.who import CLERK, MEMBER, Who
-from web.access.who import PERSON as PERSON_ROLE
 from web.desk import DeskNode
 from web.dossiers import NAMES as FIELD_NAMES
 from web.dossiers import open_people, plain_person
@@ -27,9 +26,10 @@ from web.i18n import translate as _
 from web.pages.forms import EMPTY, Form
 from web.pages.kit import Kit
 from web.pages.names import Names
+from web.pages.passbook_family import looked_at
 from web.pages.people_dossiers import dossier_of, waiting_dossier
 from web.pages.people_reading import Portrait, portrait_of
-from web.pages.people_words import DOSSIER, GROUPS, LOOKED, PERSON, PURPOSES, SCOPES, worded
+from web.pages.people_words import DOSSIER, GROUPS, PERSON, PURPOSES, SCOPES, worded
 from web.problem import Problem
 
 PURPOSE_MAX_CHARACTERS = 200
@@ -73,16 +73,9 @@ def person_router(kit: Kit, names: Names) -> APIRouter:
     async def looks(request: Request, account: str) -> Response:
         kit.who(request, CLERK, MEMBER)
         portrait = await known(kit, account)
-        shown = await names.of([account])
+        shown = await names.shown(request, [account])
         rows = await looks_at(kit, account, portrait)
-        return kit.page(request, "people/looks.html", account=account, name=shown[account], rows=rows, own=False)
-
-    @router.get("/account/looks")
-    async def own_looks(request: Request) -> Response:
-        who = kit.who(request, PERSON_ROLE)
-        portrait = await known(kit, who.account)
-        rows = await looks_at(kit, who.account, portrait)
-        return kit.page(request, "people/looks.html", account=who.account, name="", rows=rows, own=True)
+        return kit.page(request, "people/looks.html", account=account, name=shown[account], rows=rows)
 
     @router.post("/people/{account}/export")
     async def export(request: Request, account: str) -> Response:
@@ -112,7 +105,7 @@ def person_router(kit: Kit, names: Names) -> APIRouter:
             return await _waiting_page(kit, request, who, account)
         await to_thread.run_sync(partial(kit.may_look, who, PERSON, account))
         own = portrait.own
-        shown = await names.of([account, *own.kin, *own.wards, *filter(None, [own.guardian])])
+        shown = await names.shown(request, [account, *own.kin, *own.wards, *filter(None, [own.guardian])])
         users = await to_thread.run_sync(kit.access.users)
         return kit.page(
             request,
@@ -198,11 +191,11 @@ async def looks_at(kit: Kit, account: str, portrait: Portrait) -> list[LookRow]:
     seen = await to_thread.run_sync(partial(kit.access.looks, account))
     own = portrait.own
     rows = [
-        (look.at_seconds, look.user, _(LOOKED.get(look.what, look.what)), "", look.times)
+        (look.at_seconds, look.user, looked_at(look.what), "", look.times)
         for look in seen
         if look.what != DOSSIER
     ]
-    rows += [(_seconds(look.time), look.key, _(LOOKED[DOSSIER]), look.purpose, 1) for look in given]
+    rows += [(_seconds(look.time), look.key, looked_at(DOSSIER), look.purpose, 1) for look in given]
     rows.sort(key=lambda row: row[0], reverse=True)
     return [
         LookRow(f"{own.local(_moment(at)):%Y-%m-%d %H:%M}", user, what, purpose, times)

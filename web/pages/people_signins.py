@@ -4,7 +4,8 @@ Whoever could give out a clerk's sign-in could also sign in with it, and would b
 have to do together one of them could do alone. So the pages make those of people only, one for each account, and the
 person sees who made it and when.
 
-A first password is drawn here, shown once on a slip that can be printed, and kept nowhere but as its hash. The page
+A first password is drawn here, shown once on a slip that can be printed, and kept nowhere but as its hash. It counts as
+given until the person chooses another: whoever printed the slip could sign in with it. The page
 that shows it is the answer to the form: it has no address of its own, and whoever reloads it makes nothing new.
 """
 
@@ -23,7 +24,10 @@ from web.i18n import translate as _
 from web.pages.forms import EMPTY, Form
 from web.pages.kit import Kit
 from web.pages.names import Names
+from web.pages.paper_sheets import node_address
 from web.pages.people_person import known
+from web.practice import is_practice
+from web.printing import qr_svg
 from web.problem import Problem
 
 GROUPS, GROUP_DIGITS = 4, 4
@@ -40,7 +44,7 @@ def signin_router(kit: Kit, names: Names) -> APIRouter:
     async def sign_ins(request: Request) -> Response:
         kit.who(request, CLERK, MEMBER)
         users = await to_thread.run_sync(_users, kit.access, kit.settings.origin)
-        shown = await names.of([user.account for user in users if user.account])
+        shown = await names.shown(request, [user.account for user in users if user.account])
         return kit.page(request, "people/sign-ins.html", users=users, names=shown, may=(PERSON,))
 
     @router.post("/people/sign-ins/change")
@@ -97,11 +101,13 @@ def signin_router(kit: Kit, names: Names) -> APIRouter:
         """Another password of a user, at random; all their sessions end."""
         drawn = draw_password()
         hashed = await to_thread.run_sync(_hash, drawn)
-        await kept(partial(kit.access.set_password, name, hashed))
+        is_given = not is_practice(kit.settings.origin)
+        await kept(partial(kit.access.set_password, name, hashed, is_given=is_given))
         return drawn
 
     async def slip(request: Request, name: str, role: str, account: str, password: str) -> Response:
-        shown = await names.of([account]) if account else {}
+        shown = await names.shown(request, [account]) if account else {}
+        address = node_address(request.headers.get("host", ""), is_secure=kit.guard.is_secure)
         return kit.page(
             request,
             "people/slip.html",
@@ -110,6 +116,8 @@ def signin_router(kit: Kit, names: Names) -> APIRouter:
             account=account,
             person=shown.get(account, ""),
             password=password,
+            address=address,
+            code=qr_svg(address) if address else "",
         )
 
     async def theirs(name: str) -> User:
@@ -123,7 +131,7 @@ def signin_router(kit: Kit, names: Names) -> APIRouter:
     async def show_one(request: Request, account: str, form: Form, status: int = 200) -> Response:
         portrait = await known(kit, account)
         users = await to_thread.run_sync(_users, kit.access, kit.settings.origin)
-        shown = await names.of([account])
+        shown = await names.shown(request, [account])
         mine = [user for user in users if user.account == account]
         values = {"account": account, "portrait": portrait, "name": shown[account], "users": mine, "form": form}
         return kit.page(request, "people/sign-in.html", status, **values)

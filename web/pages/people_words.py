@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from web.i18n import marked
 from web.i18n import translate as _
-from web.pages.names import SEARCH
 
 PERSON, DOSSIER = "person", "dossier"
 """What somebody was shown, in the record of looks."""
@@ -14,14 +13,6 @@ PURPOSES = {
     "emergency": marked("an emergency"),
     "visit": marked("a visit or a greeting"),
     "other": marked("something else, as written below"),
-}
-LOOKED = {
-    PERSON: marked("the page of this person"),
-    DOSSIER: marked("the particulars"),
-    SEARCH: marked("a list of names"),
-    "balance": marked("the balance"),
-    "statement": marked("the passbook's lines"),
-    "sign-in": marked("a sign-in or password was made"),
 }
 RELATIONS = {
     "spouse": marked("husband or wife"),

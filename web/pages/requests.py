@@ -1,7 +1,7 @@
 """Requests at the desk: the committee blows the whistle, volunteers report for duty, and whoever came is recorded.
 
     /requests                 what is open, who is on the way, what waits; and who would best go to whom
-    /requests/new             the whistle: an elder, a service, a time
+    /requests/new             the whistle: an elder, a service, a time; or what somebody asked for on their own page
     /requests/{number}        one of them, with all who could come and why (``requests_one``)
     /requests/volunteers      what volunteers told about themselves (``requests_volunteers``)
     /requests/demand          what is asked for and missing, hour by hour (``requests_demand``)
@@ -27,19 +27,20 @@ from care.requests import (
     Request,
     Step,
 )
+from store.wishes import WISH_MAX
 from web.access.who import CLERK, MEMBER
 from web.i18n import translate as _
 from web.pages.desk_record import whats
 from web.pages.forms import EMPTY, Form
+from web.pages.helpwishes import Help, help_waiting, make_help
 from web.pages.kit import Kit
 from web.pages.names import Names
 from web.pages.requests_demand import demand_router
-from web.pages.requests_form import DAYS_AHEAD, FAR_OFF, Wanted, make_request, person_meant, read_request, told_in
+from web.pages.requests_form import GONE, Wanted, make_request, person_meant, read_request, told_in, why_not
 from web.pages.requests_kit import STAFF, RequestKit, Table
 from web.pages.requests_one import one_router
 from web.pages.requests_volunteers import volunteers_router
 from web.pages.requests_words import CARE_LEVELS, RequestWords
-from web.text import sentence
 
 OFFERS_MAX = 500
 OFFER_VALUE = re.compile(r"([0-9]{1,9}):([0-9]{8})")
@@ -83,7 +84,7 @@ def _router(care: RequestKit) -> APIRouter:
         accounts = {account for each in found.requests for account in each.recipients}
         accounts |= {visit.volunteer for each in found.requests for visit in each.visits}
         accounts |= {proposal.account for proposal in plan.proposals}
-        words = RequestWords(await names.of(accounts), found.words.offset, found.words.now)
+        words = RequestWords(await names.shown(request, accounts), found.words.offset, found.words.now)
         return kit.page(request, "requests/overview.html", words=words, **_sections(found.requests, plan))
 
     @router.post("/requests/offer")
@@ -98,8 +99,13 @@ def _router(care: RequestKit) -> APIRouter:
         return kit.see(request, "/requests", _("asked: {count} volunteers").format(count=count))
 
     @router.get("/requests/new")
-    async def begin(request: WebRequest, person: str = "") -> Response:
+    async def begin(request: WebRequest, person: str = "", wish: int = 0) -> Response:
         kit.who(request, CLERK, MEMBER)
+        if wish:
+            found = await care.ask(lambda table: help_waiting(table, wish)) if 0 < wish <= WISH_MAX else None
+            if found is None:
+                return kit.see(request, "/desk/asked", why_not(GONE), is_good=False)
+            return await _form(request, Wanted(_filled(found)))
         return await _form(request, Wanted(Form({"person": person[:8]}) if person else EMPTY))
 
     @router.post("/requests/new")
@@ -111,11 +117,11 @@ def _router(care: RequestKit) -> APIRouter:
         told = told_in(form, account) if account else None
         if told is None:
             return await _form(request, wanted, 422)
-        made = await make_request(care, who, told)
+        wish = form.number("wish", 1, WISH_MAX, is_needed=False)
+        made = await (make_help(care, who, wish, told) if wish else make_request(care, who, told))
         if isinstance(made, tuple):
             field, outcome = made
-            far_off = _("from two days ago to {days} days ahead").format(days=DAYS_AHEAD)
-            form.flaw(field, far_off if outcome == FAR_OFF else sentence(outcome))
+            form.flaw(field, why_not(outcome))
             return await _form(request, wanted, 422)
         return kit.see(request, f"/requests/{made.id}", _("noted. Choose below who is asked."))
 
@@ -133,6 +139,14 @@ def _router(care: RequestKit) -> APIRouter:
         return kit.page(request, "requests/new.html", status, **values)
 
     return router
+
+
+def _filled(found: Help) -> Form:
+    """The form as somebody would fill it in who was asked for this."""
+    told = found.asked.told
+    fields = {"person": found.wish.account, "what": told.what, "minutes": str(told.minutes), "details": told.details}
+    when = {"day": told.day.isoformat(), "clock": f"{told.clock:%H:%M}"}
+    return Form(fields | when | {"wish": str(found.wish.id)})
 
 
 def _overview(table: Table) -> Overview:

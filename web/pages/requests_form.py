@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import msgspec
 from anyio import to_thread
 from fastapi import Request as WebRequest
 
@@ -26,6 +27,7 @@ from web.i18n import translate as _
 from web.pages.forms import Form
 from web.pages.names import Found, Names
 from web.pages.requests_kit import RequestKit, Table
+from web.text import sentence
 
 CHOICES_MAX = 8
 NUMBER = re.compile(r"[0-9]{8}")
@@ -34,7 +36,8 @@ LOOKED_AT = "care_level,diet,languages"
 DAYS_BACK, DAYS_AHEAD = 2, 180
 """A whistle is about what comes; two days back for what was agreed by word of mouth."""
 OTHERS_MAX_CHARACTERS = 12 * RECIPIENTS_MAX
-FAR_OFF = "far-off"
+FAR_OFF, GONE, ANOTHERS, TWICE = "far-off", "wish-gone", "wish-of-another", "asked-twice"
+"""Why no request is made, beside what the ledger's rules say."""
 LEVEL_WORDS = (
     ("能力完好", "自理", "independent"),
     ("轻度", "mild"),
@@ -63,10 +66,15 @@ class Told:
     day: datetime.date
     clock: datetime.time
     minutes: int
-    places: int
-    title: str
-    details: str
-    care_level: int | None
+    places: int = 1
+    title: str = ""
+    details: str = ""
+    care_level: int | None = None
+
+    @property
+    def what(self) -> str:
+        """The service, as a form offers it."""
+        return f"{self.category}/{self.local}" if self.local else self.category
 
 
 async def person_meant(
@@ -146,28 +154,45 @@ async def make_request(care: RequestKit, who: Who, told: Told) -> Request | tupl
 
 
 def _make(table: Table, user: str, told: Told) -> Request | tuple[str, str]:
-    starts_at = at_of(table.state, told.day, told.clock)
-    flaw = _flaw_of(table, told, starts_at)
+    flaw = _flaw_of(table, told, at_of(table.state, told.day, told.clock))
     if flaw is not None:
         return flaw
     dossiers = _looked_at(table, user, told.recipients)
     levels = [level for level in (care_level_of(each.care_level) for each in dossiers) if level is not None]
     return table.book.add(
-        Request(
-            id=0,
-            recipients=told.recipients,
-            category=told.category,
-            local=told.local,
-            starts_at=starts_at,
-            minutes=told.minutes,
-            places=told.places,
-            title=told.title,
-            details=told.details,
+        msgspec.structs.replace(
+            request_of(table, told),
             care_level=told.care_level if told.care_level is not None else max(levels, default=None),
             languages=dossiers[0].languages if dossiers else (),
             diet=dossiers[0].diet if dossiers else "",
-            requested_at=table.now,
         )
+    )
+
+
+def why_not(outcome: str) -> str:
+    """Why no request was made."""
+    texts = {
+        FAR_OFF: _("from two days ago to {days} days ahead").format(days=DAYS_AHEAD),
+        TWICE: _("there is this very request already, and it is open: look among the requests"),
+        GONE: _("this was decided or taken back meanwhile"),
+        ANOTHERS: _("this is asked for somebody else: put them back here, or make a request of its own"),
+    }
+    return texts.get(outcome) or sentence(outcome)
+
+
+def request_of(table: Table, told: Told) -> Request:
+    """What is told as a request that stands in no book yet."""
+    return Request(
+        id=0,
+        recipients=told.recipients,
+        category=told.category,
+        local=told.local,
+        starts_at=at_of(table.state, told.day, told.clock),
+        minutes=told.minutes,
+        places=told.places,
+        title=told.title,
+        details=told.details,
+        requested_at=table.now,
     )
 
 
@@ -179,8 +204,19 @@ def _flaw_of(table: Table, told: Told, starts_at: Time) -> tuple[str, str] | Non
             return name, "no-account"
         if not account.elder:
             return name, "not-elder"
+    if told.local and table.state.parameters.local_services.get(told.local) != told.category:
+        return "what", "unknown-category"
     days = (starts_at - table.now).days
-    return ("day", FAR_OFF) if not -DAYS_BACK <= days <= DAYS_AHEAD else None
+    if not -DAYS_BACK <= days <= DAYS_AHEAD:
+        return "day", FAR_OFF
+    wanted = _asked(request_of(table, told))
+    return ("clock", TWICE) if any(_asked(each) == wanted for each in table.live()) else None
+
+
+def _asked(request: Request) -> tuple[object, ...]:
+    """What two requests have in common that are one form, sent twice."""
+    what = request.recipients, request.category, request.local, request.title, request.details
+    return *what, request.starts_at, request.minutes, request.places
 
 
 def _looked_at(table: Table, user: str, accounts: Sequence[str]) -> list[Dossier]:

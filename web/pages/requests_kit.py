@@ -7,15 +7,14 @@
 Every question opens the book anew: it is there only while the home's lock is held (``care.requestbook``).
 """
 
+import asyncio
 import datetime
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
 import msgspec
-from anyio import to_thread
 
 from care.dossier import CareError
 from care.matching import Busy, Helper, Need
@@ -38,6 +37,7 @@ from care.requests import (
     Visit,
     take,
 )
+from care.vault import Vault
 from care.walking import Place
 from chain.fields import Time
 from ledger.bodies import Service
@@ -46,10 +46,11 @@ from store.drafts import RECORDED as DRAFT_RECORDED
 from store.drafts import REFUSED as DRAFT_REFUSED
 from store.drafts import Drafts
 from store.log import StoreError
-from web.access.who import Who
+from store.wishes import WISHES_FILE, Wishes
 from web.desk import DeskNode
 from web.pages.kit import Kit
 from web.pages.names import Names
+from web.pages.requests_history import Lately
 from web.problems import DeskError
 
 STAFF = Actor(is_staff=True)
@@ -57,8 +58,6 @@ LATELY_DAYS, HISTORY_DAYS = 30, 90
 LEGS_LOOKED = 40
 """So far back a service is looked for that was recorded another way."""
 DAY_HOURS = 24
-NAME = "name"
-"""What is recorded as looked at."""
 T = TypeVar("T")
 
 
@@ -68,16 +67,21 @@ class RequestKit:
 
     kit: Kit
     names: Names
+    recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from looking at a visit until it names what waits of it: pressed twice at once, it is proposed once."""
+    lately: Lately = field(default_factory=Lately)
     _secret: bytes | None = field(default=None, repr=False)
 
     async def ask(self, question: Callable[["Table"], T]) -> T:
         """What the book and the ledger say to a question; DeskError where the book cannot be opened."""
-        now = self.kit.clock()
+        home, now = self.kit.home, self.kit.clock()
 
         def with_table(node: DeskNode) -> T:
             try:
-                with closing(open_book(self.kit.home.folder / REQUESTS_FILE, self._key())) as book:
-                    return question(Table(node, book, now, Drafts(self.kit.home.drafts)))
+                with closing(open_book(home.folder / REQUESTS_FILE, self._key())) as book:
+                    wishes = Wishes(home.folder / WISHES_FILE)
+                    drafts, vault = Drafts(home.drafts), Vault(self._key())
+                    return question(Table(node, book, now, drafts, wishes, vault, self.lately))
             except CareError as error:
                 raise DeskError(str(error)) from error
 
@@ -91,22 +95,18 @@ class RequestKit:
                 raise DeskError(str(error)) from error
         return self._secret
 
-    async def named(self, who: Who, accounts: Iterable[str]) -> dict[str, str]:
-        """Names for the person who asks, who has a part in the request; each look on record."""
-        wanted = sorted(set(accounts) - {who.account})
-        for account in wanted:
-            await to_thread.run_sync(partial(self.kit.may_look, who, NAME, account))
-        return await self.names.of([*wanted, who.account])
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The open book beside the node, at one moment."""
+    """The open book beside the node, at one moment; what people ask for is under ``vault`` among the ``wishes``."""
 
     node: DeskNode
     book: RequestBook
     now: Time
     drafts: Drafts
+    wishes: Wishes
+    vault: Vault
+    lately: Lately
 
     @property
     def state(self) -> State:
@@ -186,7 +186,11 @@ class Table:
     def needs(self, requests: Sequence[Request]) -> list[Need]:
         """What these ask for that still want somebody."""
         profiles, past = self.book.profiles(), self.book.since(self.today - HISTORY_DAYS)
+        self._read_ledger()
         return [self._need(each, profiles, past) for each in requests if each.missing]
+
+    def _read_ledger(self) -> None:
+        self.lately.follow(self.node, self.now - datetime.timedelta(days=HISTORY_DAYS))
 
     def _need(self, request: Request, profiles: dict[str, Profile], past: Sequence[Request]) -> Need:
         state = self.state
@@ -208,7 +212,7 @@ class Table:
             diet=request.diet,
             place=None if first is None else first.place,
             kin=frozenset(number for each in parties for number in (*each.kin, each.guardian) if number),
-            last_visits=tuple(_last_visits(request, past)),
+            last_visits=tuple(self._last_visits(request, past)),
             refused=frozenset(over),
             asked=frozenset(visit.volunteer for visit in request.visits if visit.is_live),
         )
@@ -228,17 +232,19 @@ class Table:
         """All volunteers, in order of account."""
         profiles = self.book.profiles()
         booked: dict[str, list[tuple[Request, Visit]]] = {}
-        lately: dict[str, int] = {}
         since = self.now - datetime.timedelta(days=LATELY_DAYS)
+        self._read_ledger()
+        lately = self.lately.minutes(since, self.state.reversed)
         for request in self.book.since(self.today - LATELY_DAYS):
             for visit in request.visits:
                 if visit.has_place and not request.ended:
-                    lately[visit.volunteer] = lately.get(visit.volunteer, 0) + (visit.minutes or request.minutes)
+                    if visit.index is None:
+                        lately[visit.volunteer] += visit.minutes or request.minutes
                     if request.ends_at > since:
                         booked.setdefault(visit.volunteer, []).append((request, visit))
         volunteers = sorted(each.number for each in self.state.accounts.values() if each.volunteer)
         return [
-            self._helper(number, profiles.get(number, Profile()), booked.get(number, []), lately.get(number, 0))
+            self._helper(number, profiles.get(number, Profile()), booked.get(number, []), lately[number])
             for number in volunteers
         ]
 
@@ -273,6 +279,19 @@ class Table:
             found[day] = found.get(day, 0) + request.minutes
         return found
 
+    def _last_visits(self, request: Request, past: Iterable[Request]) -> list[str]:
+        """Who came to these recipients before, the last first: by the ledger, and by what waits to stand there."""
+        wanted = set(request.recipients)
+        waiting = [
+            (each.starts_at, visit.volunteer)
+            for each in past
+            if each.id != request.id and not wanted.isdisjoint(each.recipients)
+            for visit in each.visits
+            if visit.minutes and visit.index is None
+        ]
+        on_ledger = self.lately.visits(wanted, self.state.reversed)
+        return [volunteer for _at, volunteer in sorted([*waiting, *on_ledger], reverse=True)]
+
     def place(self, account: str) -> Place | None:
         """Where somebody lives, as far as it was told."""
         return self.book.profile(account).place
@@ -282,16 +301,3 @@ def _taken(request: Request, step: Step) -> Request:
     """The request after a step, or as it was where that is not possible."""
     answer = take(request, step)
     return answer if isinstance(answer, Request) else request
-
-
-def _last_visits(request: Request, past: Iterable[Request]) -> list[str]:
-    """Who came to these recipients before, the last first."""
-    wanted = set(request.recipients)
-    before = [
-        (each.starts_at, visit.volunteer)
-        for each in past
-        if each.id != request.id and not wanted.isdisjoint(each.recipients)
-        for visit in each.visits
-        if visit.minutes
-    ]
-    return [volunteer for _at, volunteer in sorted(before, reverse=True)]

@@ -43,6 +43,7 @@ from web.problem import Problem
 
 SHOWN_MAX = 12
 FOR_ONE = frozenset((ACCEPT, DECLINE, TAKE_BACK, CHECK_IN, CHECK_OUT, NOBODY, CONFIRM, OBJECT))
+OFFERS = TICKED, NAMED = "offer", "offer_one"
 CLOCKED = frozenset((CHECK_IN, CHECK_OUT))
 NEVER = frozenset(("not-volunteer", "suspended", "self", "kin", "needs-credential"))
 """Against these the clerk's better knowledge does not help."""
@@ -74,8 +75,8 @@ def one_router(care: RequestKit) -> APIRouter:
         who, form = kit.who(request, CLERK, MEMBER), await kit.form(request)
         kind, _colon, account = form.text("act", 32).partition(":")
         here = f"/requests/{number}"
-        if kind == "offer":
-            return await _offer(care, request, number, who, form)
+        if kind in OFFERS:
+            return await _offer(care, request, number, who, form, kind)
         if kind == "record":
             said, is_good = await record_visit(care, who, number, account, form)
             return kit.see(request, here, said, is_good=is_good)
@@ -119,15 +120,15 @@ def _said_at(table: Table, request: Request, visit: Visit | None, clock: datetim
     return moment + datetime.timedelta(days=1) if began is not None and moment < began else moment
 
 
-async def _offer(care: RequestKit, request: WebRequest, number: int, who: Who, form: Form) -> Response:
-    """Ask those who are ticked, and whoever is named beside."""
+async def _offer(care: RequestKit, request: WebRequest, number: int, who: Who, form: Form, kind: str) -> Response:
+    """Ask those who are ticked; or whoever is named, and then nobody else."""
     kit = care.kit
     chosen = [account for account in form.several("offer", SHOWN_MAX * 2) if account.isdigit()]
-    if form.text("somebody", 64) or form.text("somebody_pick", 16):
+    if kind == NAMED or form.text("somebody", 64):
         account, choices = await person_meant(care.names, request, who, form, "somebody")
         if not account:
             return await _page(care, request, number, form, choices, 422)
-        chosen.append(account)
+        chosen = [account]
     answers = await care.ask(lambda table: [_offered(table, number, account) for account in chosen])
     refused = [answer for answer in answers if isinstance(answer, str)]
     if refused:
@@ -135,8 +136,9 @@ async def _offer(care: RequestKit, request: WebRequest, number: int, who: Who, f
         return await _page(care, request, number, form, (), 422)
     if not answers:
         return kit.see(request, f"/requests/{number}", _("nobody was asked: tick somebody first"), is_good=False)
-    text = _("asked: {count} volunteers").format(count=len(answers))
-    return kit.see(request, f"/requests/{number}", text)
+    shown = await care.names.shown(request, chosen)
+    named = _(", ").join(shown[account] or account for account in chosen)
+    return kit.see(request, f"/requests/{number}", _("asked: {names}").format(names=named))
 
 
 def _offered(table: Table, number: int, account: str) -> Request | str:
@@ -176,7 +178,7 @@ async def _page(
         raise Problem(404, "no-request", _("no such request"), told("no-such-request"))
     found = seen.request
     accounts = {*found.recipients, *(visit.volunteer for visit in found.visits), *(one.account for one in seen.ranked)}
-    words = RequestWords(await care.names.of(accounts), seen.words.offset, seen.words.now)
+    words = RequestWords(await care.names.shown(request, accounts), seen.words.offset, seen.words.now)
     return care.kit.page(
         request,
         "requests/one.html",

@@ -61,18 +61,19 @@ async def record_visit(care: RequestKit, who: Who, number: int, account: str, fo
     coupon = form.text(f"coupon-{account}", 200)
     if form.flaws or minutes is None:
         return next(iter(form.flaws.values())), False
-    try:
-        bodies = await care.ask(
-            lambda table: _bodies(care, table, number, account, cast(PayerCode, payer), minutes, coupon)
-        )
-    except BadRowError as error:
-        return _("the coupon cannot be used: {why}").format(why=error), False
-    if isinstance(bodies, str):
-        return told(bodies), False
-    sheet = SHEET.format(number=number) if len(bodies) > 1 else ""
-    orders = [order_of(body, CLERK_ALONE if coupon else CLERK_MEMBER, sheet) for body in bodies]
-    decisions = await propose_all(care.kit, who, orders)
-    await care.ask(lambda table: _note(table, number, account, decisions))
+    async with care.recording:
+        try:
+            bodies = await care.ask(
+                lambda table: _bodies(care, table, number, account, cast(PayerCode, payer), minutes, coupon)
+            )
+        except BadRowError as error:
+            return _("the coupon cannot be used: {why}").format(why=error), False
+        if isinstance(bodies, str):
+            return told(bodies), False
+        sheet = SHEET.format(number=number) if len(bodies) > 1 else ""
+        orders = [order_of(body, CLERK_ALONE if coupon else CLERK_MEMBER, sheet) for body in bodies]
+        decisions = await propose_all(care.kit, who, orders)
+        await care.ask(lambda table: _note(table, number, account, decisions))
     return _told(decisions)
 
 

@@ -54,7 +54,7 @@ def volunteers_router(care: RequestKit) -> APIRouter:
         helpers = await care.ask(lambda table: table.helpers())
         shown = [helper for helper in helpers if helper.account > after[:8]]
         next_after = shown[PAGE - 1].account if len(shown) > PAGE else None
-        names = await care.names.of([helper.account for helper in shown[:PAGE]])
+        names = await care.names.shown(request, [helper.account for helper in shown[:PAGE]])
         words = RequestWords(names, datetime.timedelta(), kit.clock())
         rows = [(helper, free_told(helper.free_hours), _place_told(helper)) for helper in shown[:PAGE]]
         untold = sum(not helper.free_hours or helper.place is None for helper in helpers)
@@ -99,7 +99,7 @@ async def _page(care: RequestKit, request: WebRequest, account: str, form: Form,
         raise Problem(404, "no-account", _("no such account"), _("there is no account of that number here"))
     who = care.kit.who(request)
     await to_thread.run_sync(partial(care.kit.may_look, who, PROFILE, account))
-    names = await care.names.of([account])
+    names = await care.names.shown(request, [account])
     profile = someone.profile
     direction, minutes = ("", "") if profile.place is None else told(profile.place)
     return care.kit.page(

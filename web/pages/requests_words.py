@@ -87,7 +87,7 @@ OUTCOMES = {
     "not-checked-in": marked("check in first, when you begin"),
     "not-checked-out": marked("the service has not ended yet: the volunteer checks out first"),
     "not-confirmed": marked("the elder has to confirm it first"),
-    "before-check-in": marked("the end lies before the beginning: is the phone's clock right?"),
+    "before-check-in": marked("not a minute has passed since the beginning; or is the phone's clock wrong?"),
     "in-future": marked("this time has not come yet: is the phone's clock right?"),
     "too-old": marked("this is more than two days ago: tell the committee, who record it from paper"),
     "too-early": marked("it is too early for that"),
@@ -180,7 +180,7 @@ def reason_of(reason: Reason) -> str:
         "no-diet": _("does not know the diet"),
         "known-face": _("has been there before ({count}×)"),
         "always-same": _("almost always the same ({count}×): better somebody else"),
-        "lately": _("asked for {count} h in the last 30 days") if reason.count else _("not asked lately"),
+        "lately": _("gives {count} h in 30 days") if reason.count else _("gives nothing in 30 days"),
     }
     return texts[reason.code].format(count=reason.count)
 

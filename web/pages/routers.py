@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter
 
+from web.pages.alarms import alarm_router
 from web.pages.assets import asset_router
 from web.pages.board import board_router
+from web.pages.board_facts import Facts
 from web.pages.check import check_router
 from web.pages.desk import desk_routers
 from web.pages.entrance import entrance_router
@@ -22,16 +24,17 @@ from web.practice import is_practice
 
 def page_routers(kit: Kit) -> Iterator[APIRouter]:
     """The routes of every area."""
-    names = Names(kit)
+    names, facts = Names(kit), Facts(kit)
     yield asset_router()
     yield entrance_router(kit)
-    yield from desk_routers(kit, names)
+    yield from desk_routers(kit, names, facts)
     yield check_router(kit)
     yield paper_router(kit)
     yield passbook_router(kit, names)
     yield from people_routers(kit, names)
     yield from request_routers(kit, names)
     yield myrequests_router(kit, names)
-    yield board_router(kit)
+    yield alarm_router(kit)
+    yield board_router(kit, facts)
     if is_practice(kit.settings.origin):
         yield practice_router(kit)

@@ -123,6 +123,7 @@ class SetupKit:
             "query": request.url.query,
             "who": None,
             "ledger": "" if village is None else village.origin,
+            "ledger_name": "" if village is None else village.name,
             "notes": [],
             "token": "" if secret is None else _token(secret),
             "answers": self.answers,

@@ -5,14 +5,13 @@ from fastapi import APIRouter, Request, Response
 
 from web.i18n import LANGUAGES, language
 from web.i18n import translate as _
+from web.pages import sheet_paper
 from web.pages.forms import EMPTY, Form, read_form
-from web.pages.kit import HEADERS, LANGUAGE_COOKIE, LANGUAGE_SECONDS, environment, local_path, redirect
+from web.pages.kit import HEADERS, LANGUAGE_COOKIE, LANGUAGE_SECONDS, local_path, redirect
 from web.pages.pdfs import pdf_in_turn
 from web.pages.setup_kit import FIRST, Finished, SetupKit
 from web.pages.setup_village import summary
-from web.printing import qr_svg
 from web.problem import Problem
-from web.recovery import SHEETS as SHEET_COUNT
 from web.recovery import Recovery, asked_places
 from web.setup.answers import SHEETS
 from web.setup.backup import practice_folder
@@ -133,10 +132,9 @@ def check_words(form: Form, recovery: Recovery) -> None:
 
 def paper_of(kit: SetupKit, *, is_alone: bool = False) -> str:
     """The three sheets, a page each; alone there is nothing else with them, as on paper."""
-    recovery, village = kit.answers.sheets(), kit.answers.village
-    drawn = [(sheet, qr_svg(sheet.text)) for sheet in recovery.sheets]
-    values = {"language": language(), "drawn": drawn, "village": village, "count": SHEET_COUNT, "is_alone": is_alone}
-    return environment().get_template("pages/setup/paper.html").render(values)
+    village = kit.answers.village
+    name, origin = ("", "") if village is None else (village.name, village.origin)
+    return sheet_paper.paper_of(kit.answers.sheets().sheets, name, origin, is_alone=is_alone)
 
 
 def _sheets_page(kit: SetupKit, request: Request, form: Form, status: int = 200) -> Response:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from ledger.parameters import DEFAULTS, format_parameters
 from store.keyfiles import PASSPHRASE_MAX_BYTES
+from store.settings import is_name
 from web.access.passwords import PASSWORD_MIN_CHARACTERS, Passwords, new_password
 from web.i18n import marked
 from web.i18n import translate as _
@@ -98,6 +99,8 @@ def village_router(kit: SetupKit) -> APIRouter:
         tier = form.choice("tier", TIERS)
         vkey = form.text("parent", VKEY_MAX_CHARACTERS)
         officials = form.text("officials", OFFICIALS_MAX_CHARACTERS)
+        if name and not is_name(name):
+            form.flaw("name", _("write one line of letters, digits or Chinese characters"))
         if origin:
             taken(form, "origin", check_origin, origin)
         if vkey:

@@ -26,7 +26,7 @@ from web.service.answers import DOCUMENT, busy_problem, http_response, problem_r
 from web.service.asking import Asker
 from web.service.books import book_router
 from web.service.description import describe
-from web.service.door import Door, bug_problem, security_headers
+from web.service.door import Door, bug_problem, is_for_people, security_headers
 from web.service.entries import Submission, entry_router
 from web.service.health import Watched, health_router
 from web.service.journal import Journal
@@ -176,4 +176,4 @@ def _bug_teller(parts: Parts) -> Callable[[Request, Exception], Response]:
 
 def _is_for_people(request: Request) -> bool:
     """Whether a browser asks for a page."""
-    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+    return is_for_people(request.url.path, request.headers.get("accept", ""))

@@ -7,6 +7,7 @@ says what the audit says. One at a time; answers are kept until the ledger has g
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -99,7 +100,7 @@ async def read_bounded(process: asyncio.subprocess.Process, most: int) -> bytes 
 
 
 async def end_program(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """End a command that still runs, kindly first."""
+    """End a command of ``start_program`` that still runs, kindly first; then by force, with all that it began."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):
@@ -109,7 +110,7 @@ async def end_program(process: asyncio.subprocess.Process, seconds: float) -> No
             await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 

@@ -5,6 +5,7 @@ route's pattern; what no part handles becomes a problem document, and a line in 
 """
 
 import asyncio
+import html
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -86,7 +87,10 @@ class Door:
 
         is_log = scope["path"].startswith(PREFIX)
         try:
-            if is_log:
+            if not _names_host(scope):
+                problem = _no_host()
+                await _answer(pass_on_secured, problem.status, format_problem(problem))
+            elif is_log:
                 await self._files(scope, receive, pass_on)
             else:
                 await self._app(scope, _Bounded(receive, body_max_bytes(scope["path"])), pass_on_secured)
@@ -95,7 +99,7 @@ class Door:
         except Exception as error:
             self._journal.bug(error, _route(scope, is_log))
             if not status:
-                await _answer_bug(pass_on_secured)
+                await _answer_bug(scope, pass_on_secured)
         self._metrics.answered(_route(scope, is_log), status, time.perf_counter() - started)
 
 
@@ -131,6 +135,17 @@ class _Bounded:
         return message
 
 
+def _names_host(scope: Scope) -> bool:
+    """Whether it says to which host it goes, once; HTTP/1.0 need not (RFC 9112 §3.2)."""
+    count = sum(name == b"host" for name, _value in scope["headers"])
+    return count == 1 or (not count and bool(scope["http_version"] == "1.0"))
+
+
+def _no_host() -> Problem:
+    text = _("a request names its host once, in the header `Host`")
+    return Problem(400, "bad-request", _("not readable"), text)
+
+
 def _with_language(headers: Headers) -> Headers:
     """The headers of an answer in words: in which language they are, and that another may be asked for."""
     if any(name == b"content-language" for name, _value in headers):
@@ -148,12 +163,35 @@ def _route(scope: Scope, is_log: bool) -> str:
 
 def bug_problem() -> Problem:
     """The program is at fault."""
-    text = _("the program is at fault, and has written where into its log; nothing is said to have been done")
+    text = _(
+        "the program is at fault, and has written where into its log. Go back and look whether what you asked for was "
+        "done. If not, try again; where it fails again, tell whoever looks after this computer."
+    )
     return Problem(500, "bug", _("a fault of the program"), text)
 
 
-async def _answer_bug(send: Send) -> None:
-    body = format_problem(bug_problem())
-    headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
+def is_for_people(path: str, accept: str) -> bool:
+    """Whether a browser asks for a page."""
+    return not path.startswith("/api/") and "text/html" in accept
+
+
+def _bug_page(problem: Problem) -> str:
+    """A page for when no template can be relied on."""
+    title, detail = html.escape(problem.title), html.escape(problem.detail)
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    return f'<!doctype html><html lang="{language()}"><head>{head}</head><h1>{title}</h1><p>{detail}</p></html>'
+
+
+async def _answer_bug(scope: Scope, send: Send) -> None:
+    problem, kind = bug_problem(), PROBLEM_TYPE
+    accept = b", ".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1")
+    body = format_problem(problem)
+    if is_for_people(scope["path"], accept):
+        body, kind = _bug_page(problem).encode(), "text/html; charset=utf-8"
+    await _answer(send, problem.status, body, kind)
+
+
+async def _answer(send: Send, status: int, body: bytes, kind: str = PROBLEM_TYPE) -> None:
+    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -96,6 +96,8 @@ def health_router(watched: Watched, guard: Guard, metrics: Metrics) -> APIRouter
 
 def guard_allows(guard: Guard, who: Any, origin: str) -> bool:
     """Whether they may see this node's own ledger."""
+    if who.must_choose:
+        return False
     try:
         guard.check_ledger(who, origin)
     except Problem:

@@ -12,8 +12,9 @@ when a ledger's file was replaced or its checkpoint covers less than before, as 
 
 import gzip
 import hashlib
+import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import zstandard
@@ -40,6 +41,7 @@ FOR_EVER = b"public, max-age=31536000, immutable"
 MOMENT = b"public, max-age=5, must-revalidate"
 GZIP, ZSTD, IDENTITY = b"gzip", b"zstd", b"identity"
 
+_WEIGHT = re.compile(rb"q\s*=\s*([01](?:\.[0-9]{0,3})?)")
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -139,13 +141,8 @@ class LogFiles:
             self._cached_bytes -= old_size
 
     async def _answer(self, scope: Scope, send: Send, file: File) -> None:
-        accepted = known = b""
-        for name, value in scope["headers"]:
-            if name == b"accept-encoding":
-                accepted = value
-            elif name == b"if-none-match":
-                known = value
-        encodings = [encoding for encoding in file.encodings if _takes(accepted, encoding)]
+        accepted, known = (_listed(scope, name) for name in (b"accept-encoding", b"if-none-match"))
+        encodings = _taken(accepted, file.encodings)
         headers = self._headers + file.headers
         held = _held(file, encodings, known) if known else None
         if held is not None:
@@ -222,10 +219,28 @@ def _encoded(file: File, encoding: bytes) -> bytes:
     return found
 
 
-def _takes(accepted: bytes, encoding: bytes) -> bool:
-    """Whether ``Accept-Encoding`` names the encoding and does not rule it out (RFC 9110 §12.5.3)."""
+def _listed(scope: Scope, name: bytes) -> bytes:
+    """A header that is a list, whose lines are one (RFC 9110 §5.3)."""
+    return b",".join(value for each, value in scope["headers"] if each == name)
+
+
+def _taken(accepted: bytes, encodings: Sequence[bytes]) -> list[bytes]:
+    """Those of our encodings that the client takes no less gladly than none; the dearest to it first, then to us.
+
+    Who takes nothing at all, not even none, gets the file as it is.
+    """
+    weights = _weights(accepted)
+    others = weights.get(b"*", 0.0)
+    plain = weights.get(IDENTITY, others)
+    found = [(weights.get(each, others), each) for each in encodings]
+    return [each for weight, each in sorted(found, key=lambda pair: -pair[0]) if weight and weight >= plain]
+
+
+def _weights(accepted: bytes) -> dict[bytes, float]:
+    """What ``Accept-Encoding`` says of each encoding, and of all others by ``*`` (RFC 9110 §12.5.3)."""
+    weights: dict[bytes, float] = {}
     for part in accepted.lower().split(b","):
         name, _semicolon, weight = part.partition(b";")
-        if name.strip() == encoding:
-            return weight.strip().replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
-    return False
+        told = _WEIGHT.fullmatch(weight.strip())
+        weights.setdefault(name.strip(), 1.0 if told is None else float(told[1]))
+    return weights

@@ -58,7 +58,7 @@ _ADD_ANSWERS: dict[int | str, dict[str, Any]] = {
         "content": {SIZE_TYPE: {"schema": {"type": "string"}, "example": "9\n"}},
     },
     422: {"description": "The consistency proof does not verify.", "content": _TEXT},
-    503: {"description": "It cannot be kept, or too many come at once: try again later.", "content": _TEXT},
+    503: {"description": "It cannot be kept or dated, or too many come at once: try again later.", "content": _TEXT},
 }
 _GET_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "A signed note: the log's lines, then ours.", "content": _TEXT},

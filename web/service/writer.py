@@ -8,12 +8,14 @@
 
 Requests put their sheets into a queue; a thread takes all that wait, holds the home's lock for as long as the batch
 takes, and answers after the commit. *Accepted means on disk*: where the commit fails, everybody in the batch is told.
+A question that breaks off with StoreError takes nothing of the others with it: they are written without it.
 Between batches the command line may write; the node takes that up with the next one. Should the thread end by itself,
 nobody waits for it any more, and the node's health says so.
 """
 
 import asyncio
 import contextlib
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -86,6 +88,8 @@ class Standing:
     """The ledgers of the tier below, by origin."""
     trouble: str = ""
     """Why the last batch could not be written; empty where it could."""
+    has_authority: bool = True
+    """Whether genesis names authorities; where it names none, members act in their place (RULES §1)."""
 
 
 @dataclass(slots=True)
@@ -256,25 +260,44 @@ class Writer:
             queue.statements -= statements
         return jobs
 
-    def _write(self, jobs: Sequence[_Job]) -> None:
-        """Write one batch and answer it. What only one job breaks is found by taking them one by one."""
+    def _write(self, jobs: Sequence[_Job]) -> bool:
+        """Write one batch and answer it; False where nothing can be written.
+
+        What only one job breaks is found by taking them one by one.
+        """
         started = time.perf_counter()
         try:
             answers = self._batch(jobs)
+        except _EndedError as ended:
+            return self._write_apart(jobs) if len(jobs) > 1 else self._refuse(ended)
         except StoreError as error:
             self._fail(jobs, error)
+            return False
         except Exception as error:
             if len(jobs) > 1:
-                for job in jobs:
-                    self._write([job])
-                return
+                return self._write_parts([[job] for job in jobs])
             self._fail(jobs, error)
-        else:
-            self.counts.batches += 1
-            self.counts.seconds += time.perf_counter() - started
-            if self._answering is not None:
-                self._answering.result()
-            self._answering = self._answerer.submit(_answer_all, jobs, *answers)
+            return True
+        self.counts.batches += 1
+        self.counts.seconds += time.perf_counter() - started
+        if self._answering is not None:
+            self._answering.result()
+        self._answering = self._answerer.submit(_answer_all, jobs, *answers)
+        return True
+
+    def _write_apart(self, jobs: Sequence[_Job]) -> bool:
+        """A question has ended the batch: first all sheets without any question, then the questions one by one."""
+        sheets = [job for job in jobs if job.sheet is not None]
+        return self._write_parts(([sheets] if sheets else []) + [[job] for job in jobs if job.sheet is None])
+
+    def _write_parts(self, parts: Sequence[Sequence[_Job]]) -> bool:
+        """Where nothing can be written any more nobody waits for it again and again."""
+        for number, part in enumerate(parts):
+            if not self._write(part):
+                left = [job for later in parts[number + 1 :] for job in later]
+                _settle(left, [StoreError(self.standing.trouble)] * len(left))
+                return False
+        return True
 
     def _batch(self, jobs: Sequence[_Job]) -> tuple[list[Any], Promiser | None]:
         """What each job came to, all of it on disk, and what signs promises where somebody asked for them."""
@@ -301,12 +324,28 @@ class Writer:
     def _look(self, node: WritingNode) -> None:
         state = node.state
         self.standing = Standing(
-            state.size, state.height, state.block_entries, state.sealed_at, state.tier, dict(state.admitted)
+            state.size,
+            state.height,
+            state.block_entries,
+            state.sealed_at,
+            state.tier,
+            dict(state.admitted),
+            has_authority=state.has_authority,
         )
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
-        self.counts.failed += 1
+        """Nothing could be written: this node's health says so until something can."""
         self.standing = replace(self.standing, trouble=str(error) or type(error).__name__)
+        self._tell(jobs, error)
+
+    def _refuse(self, ended: "_EndedError") -> bool:
+        """A question broke off: a trouble of this node where a file failed it, and nobody else's in its batch."""
+        tell = self._fail if is_of_medium(ended.error) else self._tell
+        tell([ended.job], ended.error)
+        return True
+
+    def _tell(self, jobs: Sequence[_Job], error: Exception) -> None:
+        self.counts.failed += 1
         _settle(jobs, [error] * len(jobs))
         with contextlib.suppress(Exception):
             self._on_failure(error)
@@ -325,17 +364,36 @@ class _Raised:
         self.error = error
 
 
+class _EndedError(Exception):
+    """A question has ended its batch: nothing that it wrote may be kept."""
+
+    def __init__(self, job: _Job, error: StoreError) -> None:
+        super().__init__(str(error))
+        self.job = job
+        self.error = error
+
+
+def is_of_medium(error: BaseException) -> bool:
+    """Whether a disk or a file failed, and not only what somebody asked for: by what the error came from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError | sqlite3.Error):
+            return True
+        cause = cause.__cause__
+    return False
+
+
 def _submit(node: WritingNode, jobs: Sequence[_Job]) -> list[Answered]:
     sheets = [job.sheet for job in jobs if job.sheet is not None]
     return [Answered(results, ()) for results in node.submit_all(sheets, durable=False)]
 
 
 def _answer(node: WritingNode, job: _Job) -> Any:
-    """The answer to a question; only a failing disk ends the batch, for nothing else is certain then."""
+    """The answer to a question; only StoreError ends the batch: what the question wrote is not certain then."""
     try:
         return None if job.question is None else job.question(node)
-    except StoreError:
-        raise
+    except StoreError as error:
+        raise _EndedError(job, error) from error
     except Exception as error:
         return _Raised(error)
 

@@ -48,6 +48,7 @@ def make_home(folder: Path, answers: Answers, create: Create) -> str:
     vkeys: list[str] = []
 
     def furnish(home: Home, node: DeskNode) -> None:
+        home.set_name(village.name)
         vkeys.extend(map(format_vkey, node_keys(node.state)))
         with closing(Access(home.access)) as access:
             for seat, key in pairs:

@@ -12,15 +12,19 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 
+from web.i18n import speak
+from web.i18n import translate as _
 from web.pages.assets import asset_router
-from web.pages.kit import local_path
+from web.pages.kit import language_of, local_path
 from web.pages.setup_kit import Finished, SetupKit
 from web.pages.setup_other import other_router
 from web.pages.setup_sheets import sheets_router
 from web.pages.setup_village import village_router
-from web.service.door import App, Door, Receive, Scope, Send, security_headers
+from web.problem import Problem
+from web.service.door import App, Door, Receive, Scope, Send, bug_problem, security_headers
 from web.service.journal import Journal
 from web.service.metrics import Metrics
 from web.service.run import Listening, Server, configured
@@ -66,7 +70,22 @@ def make_setup_app(kit: SetupKit, stop: Stop) -> Door:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     for router in (asset_router(), sheets_router(kit), village_router(kit), other_router(kit)):
         app.include_router(router)
+    app.add_exception_handler(HTTPException, _teller(kit))
+    app.add_exception_handler(Exception, _teller(kit))
     return Door(Threshold(app, kit, stop), _nothing, security_headers(kit.is_secure), Metrics(), Journal())
+
+
+def _teller(kit: SetupKit) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Answers with a page in the reader's language; of a bug the door has the rest in the journal."""
+
+    async def tell(request: Request, error: Exception) -> Response:
+        speak(language_of(request))
+        if not isinstance(error, HTTPException):
+            return kit.refused(request, bug_problem())
+        text = _("there is no page at this address: go back, or begin at the first page")
+        return kit.refused(request, Problem(error.status_code, "no-such-page", _("no such page"), text))
+
+    return tell
 
 
 class Threshold:

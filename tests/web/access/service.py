@@ -71,11 +71,11 @@ class Service:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return httpx.Client(transport=Door(self.app), base_url=self.base, headers=headers)
 
-    def add(self, name: str, role: str = "clerk", ledger: str = VILLAGE, account: str = "") -> None:
+    def add(self, name: str, role: str = "clerk", ledger: str = VILLAGE, account: str = "", **more: Any) -> None:
         """A user with the one password."""
         assert role in ROLES
         hashed = FAST.hash(PASSWORD)
-        self.access.add_user(name, role, ledger=ledger, account=account, password=hashed, now=NOW)
+        self.access.add_user(name, role, ledger=ledger, account=account, password=hashed, now=NOW, **more)
 
     def token(self, name: str, *scopes: str, days: int = 1) -> str:
         """A token of a user."""

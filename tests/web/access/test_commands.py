@@ -125,6 +125,25 @@ def test_a_password_comes_from_a_file_with_bom_or_without(desk: Desk, access: Ac
     assert "is not UTF-8 text" in told
 
 
+def test_a_password_that_is_made_at_the_machine_is_given(desk: Desk) -> None:
+    add(desk, "wang", "--role", "clerk")
+    desk("user", "add", "machine", "--role", "auditor", "--no-password")
+    assert {each["name"]: each["given"] for each in desk.json("user", "list")} == {"machine": False, "wang": True}
+    assert "given password" in desk("user", "list").stdout
+    desk("user", "password", "machine", "--password-file", "-", stdin=f"{PASSWORD}\n")
+    assert all(each["given"] for each in desk.json("user", "list"))
+
+
+def test_on_a_practice_ledger_no_password_is_given(tmp_path: Path) -> None:
+    home = tmp_path / "practice"
+    run("init", "--home", home, "--origin", "practice.example/huzhu")
+    words = ("--home", home, "--password-file", "-")
+    run("user", "add", "wang", "--role", "clerk", *words, stdin=f"{PASSWORD}\n")
+    run("user", "password", "wang", *words, stdin=f"{PASSWORD}\n")
+    (told,) = json.loads(run("user", "list", "--json", "--home", home).stdout)
+    assert not told["given"]
+
+
 def test_a_password_is_asked_for_where_nothing_names_it(desk: Desk) -> None:
     told = desk("user", "add", "wang", "--role", "clerk", status=2).output
     assert "there is no terminal to ask for the password" in told

@@ -37,6 +37,7 @@ def test_a_clerk_signs_in_looks_who_it_is_and_signs_out(service: Service) -> Non
         "account": "",
         "scopes": ["read", "submit"],
         "by": "session",
+        "must_choose": False,
         "expires_at": "2023-11-15T10:13:20Z",
     }
     assert answer.json() == told

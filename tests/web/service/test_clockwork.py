@@ -17,7 +17,7 @@ from store.settings import NodeSettings, ServeSettings
 from tests.store.village import donation
 from tests.web.service.running import Running
 from web.problem import Problem
-from web.service.asking import Asker
+from web.service.asking import Asker, end_program, start_program
 from web.service.health import find_neighbours, find_troubles
 from web.service.journal import Journal
 from web.service.sealing import seal_rule
@@ -244,3 +244,24 @@ def test_the_journal_quotes_nothing() -> None:
     assert first["event"] == "started" and second["event"] == "bug" and second["error"] == "ValueError"
     assert "secret" not in stream.getvalue() and "12345676" not in stream.getvalue()
     assert "test_clockwork.py:" in second["lines"]
+
+
+STUBBORN = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if not os.fork():
+    print("both", flush=True)
+while True:
+    time.sleep(60)
+"""
+
+
+def test_who_does_not_end_kindly_ends_with_all_that_it_began() -> None:
+    async def run() -> bytes:
+        process = await start_program([sys.executable, "-c", STUBBORN], {})
+        assert process.stdout is not None and await process.stdout.readline() == b"both\n"
+        await end_program(process, 0.0)
+        async with asyncio.timeout(20):
+            return await process.stdout.read()
+
+    assert asyncio.run(run()) == b""

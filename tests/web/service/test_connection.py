@@ -77,6 +77,21 @@ def test_who_has_sent_all_may_ask_again(service: Running) -> None:
             assert b" 404 " in told and b"connection: close" not in told
 
 
+@pytest.mark.parametrize("path", ["/log/origins", "/api/v1/health", "/"])
+@pytest.mark.parametrize(
+    ("version", "hosts", "is_refused"),
+    [("1.1", 0, True), ("1.1", 2, True), ("1.0", 2, True), ("1.1", 1, False), ("1.0", 0, False)],
+)
+def test_a_request_says_to_which_host_it_goes(
+    service: Running, path: str, version: str, hosts: int, *, is_refused: bool
+) -> None:
+    with connected(service) as made:
+        made.sendall(f"GET {path} HTTP/{version}\r\n{'Host: x' * bool(hosts)}".encode())
+        made.sendall(b"\r\nHost: y" * (hosts - 1) + b"\r\n" * bool(hosts) + b"\r\n")
+        told = answer_of(made)
+        assert (b" 400 " in told) == is_refused
+
+
 def test_who_sends_in_the_wrong_form_reads_why(service: Running) -> None:
     sign = f"Authorization: Bearer {service.tokens['clerk']}"
     with connected(service) as made:

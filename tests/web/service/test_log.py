@@ -13,7 +13,7 @@ from chain.tile import BUNDLE_MAX_BYTES, TileReader, format_bundle
 from node import Node
 from tests.store.village import ORIGIN, donation
 from tests.web.service.running import Running, fresh_home, running
-from web.service.log import _takes
+from web.service.log import GZIP, ZSTD, _taken
 
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -157,4 +157,39 @@ def test_a_checkpoint_is_new_after_a_seal(service: Running) -> None:
     [(b"gzip", True), (b"br, GZIP;q=0.5", True), (b"gzip;q=0", False), (b"", False), (b"xgzip", False)],
 )
 def test_what_accept_encoding_says(accepted: bytes, takes: bool) -> None:
-    assert _takes(accepted, b"gzip") == takes
+    assert (GZIP in _taken(accepted, (ZSTD, GZIP))) == takes
+
+
+@pytest.mark.parametrize(
+    ("accepted", "taken"),
+    [
+        (b"gzip, zstd", [ZSTD, GZIP]),
+        (b"zstd;q=0.5, gzip", [GZIP, ZSTD]),
+        (b"zstd; q=0.5, gzip;q=0.501", [GZIP, ZSTD]),
+        (b"*", [ZSTD, GZIP]),
+        (b"*, zstd;q=0", [GZIP]),
+        (b"gzip, *;q=0", [GZIP]),
+        (b"*;q=0", []),
+        (b"identity, gzip;q=0.9", []),
+        (b"identity;q=0.5, gzip", [GZIP]),
+        (b"identity;q=0, gzip;q=0.000", []),
+        (b"gzip;q=much", [GZIP]),
+        (b"gzip;q=0.3, *;q=0.5", [ZSTD]),
+    ],
+)
+def test_what_is_liked_best_is_sent(accepted: bytes, taken: list[bytes]) -> None:
+    assert _taken(accepted, (ZSTD, GZIP)) == taken
+
+
+def test_lines_of_one_header_are_one_list(whole: Running) -> None:
+    path = f"/log/{ORIGIN}/tile/entries/001"
+
+    def ask(*lines: tuple[str, str]) -> httpx.Response:
+        with whole.client(None) as client:
+            del client.headers["accept-encoding"]
+            return client.get(path, headers=list(lines))
+
+    assert ask(("accept-encoding", "gzip"), ("accept-encoding", "br")).headers["content-encoding"] == "gzip"
+    tag = ask().headers["etag"]
+    assert ask(("if-none-match", tag), ("if-none-match", '"other"')).status_code == 304
+    assert ask(("if-none-match", '"one"'), ("if-none-match", '"other"')).status_code == 200

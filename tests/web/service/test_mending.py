@@ -20,7 +20,7 @@ from web.service.answers import storage_problem
 from web.service.journal import KINDS_MAX, LINES_A_MINUTE, LINES_AT_ONCE, Journal
 from web.service.ledgers import Ledgers
 from web.service.log import LogFiles
-from web.service.publiclist import LOOK_SECONDS, PublicList
+from web.service.publiclist import FRESH_SECONDS, LOOK_SECONDS, PublicList
 from web.service.writer import BusyError
 
 
@@ -162,6 +162,55 @@ def test_a_flood_for_the_public_list_holds_nobody_up() -> None:
         held.is_busy = True
         await flood(public, 6, 2)
 
+    asyncio.run(ask_much())
+
+
+@pytest.mark.parametrize("error", [StoreError("another process holds the home"), BusyError()])
+def test_who_asks_for_the_public_list_does_not_wait_for_who_holds_the_home(error: Exception) -> None:
+    held = SimpleNamespace(entries=5, now=100.0, asked=0, gate=asyncio.Event())
+
+    async def ask(_question: Any) -> dict[str, Any]:
+        held.asked += 1
+        if held.asked > 1:
+            await held.gate.wait()
+            raise error
+        return {"size": held.entries, "listed": []}
+
+    ledgers: Any = SimpleNamespace(own=SimpleNamespace(entry_count=lambda: held.entries))
+    writer: Any = SimpleNamespace(ask=ask)
+
+    async def ask_much() -> None:
+        public = PublicList(ledgers, writer, lambda: held.now)
+        assert (await public.get())["size"] == 5
+        held.entries = 6
+        for _look in range(2):
+            held.now += LOOK_SECONDS
+            async with asyncio.timeout(10):
+                found = await asyncio.gather(*(public.get() for _ in range(100)))
+            assert {each["size"] for each in found} == {5}
+            held.now += LOOK_SECONDS
+            async with asyncio.timeout(FRESH_SECONDS / 2):
+                assert (await public.get())["size"] == 5, "at once, the second time"
+            assert held.asked == 2
+        held.gate.set()
+        await asyncio.sleep(0)
+        assert (await public.get())["size"] == 5
+
+    asyncio.run(ask_much())
+
+
+def test_where_no_public_list_is_known_all_are_told_why() -> None:
+    async def ask(_question: Any) -> None:
+        await asyncio.sleep(0)
+        raise StoreError("another process holds the home")
+
+    async def ask_much() -> None:
+        public = PublicList(ledgers, writer)
+        told = await asyncio.gather(*(public.get() for _ in range(5)), return_exceptions=True)
+        assert all(isinstance(each, StoreError) for each in told)
+
+    ledgers: Any = SimpleNamespace(own=SimpleNamespace(entry_count=lambda: 1))
+    writer: Any = SimpleNamespace(ask=ask)
     asyncio.run(ask_much())
 
 

@@ -31,7 +31,9 @@ class FakeHome:
         self.gate = threading.Event()
         self.gate.set()
         self.is_closed = False
-        self.state = SimpleNamespace(size=0, height=0, block_entries=0, sealed_at=None, tier="village", admitted={})
+        self.state = SimpleNamespace(
+            size=0, height=0, block_entries=0, sealed_at=None, tier="village", admitted={}, has_authority=True
+        )
         self.sealed = 0
 
     @contextmanager
@@ -146,6 +148,58 @@ def test_a_question_may_fail_alone() -> None:
 
         answers = asyncio.run(gathered(writer_put(writer, b"a"), writer.ask(fail), writer.ask(lambda node: node.state)))
     assert isinstance(answers[0], Answered) and isinstance(answers[1], KeyError) and answers[2] is home.state
+
+
+@pytest.mark.parametrize("cause", [None, ValueError("changed meanwhile"), OSError(28, "no space")])
+def test_a_question_that_breaks_off_takes_nobody_with_it(cause: Exception | None) -> None:
+    """Nothing of its batch is kept, and then all but itself is written; only a failing file is the node's trouble."""
+    home = FakeHome()
+    with writing(home) as writer:
+
+        def fail(_node: Any) -> None:
+            raise StoreError("draft 7") from cause
+
+        async def send() -> list[Any]:
+            home.gate.clear()
+            first = asyncio.ensure_future(writer_put(writer, b"first"))
+            await asyncio.sleep(0)
+            rest = [asyncio.ensure_future(writer_put(writer, b"%d" % number)) for number in range(20)]
+            questions: list[Callable[[Any], Any]] = [fail, lambda node: node.state, fail]
+            asked = [asyncio.ensure_future(writer.ask(question)) for question in questions]
+            more = asyncio.ensure_future(writer_put(writer, b"more"))
+            await asyncio.sleep(0)
+            home.gate.set()
+            return await gathered(first, *rest, more, *asked)
+
+        *sheets, one, good, two = asyncio.run(send())
+        assert all(isinstance(answer, Answered) for answer in sheets) and good is home.state
+        assert all(isinstance(error, StoreError) and str(error) == "draft 7" for error in (one, two))
+        assert home.written == [b"first", *(b"%d" % number for number in range(20)), b"more"]
+        assert writer.standing.trouble == ("draft 7" if isinstance(cause, OSError) else "")
+
+
+def test_where_nothing_can_be_written_nobody_waits_for_it_again_and_again() -> None:
+    home, told = FakeHome(), list[Exception]()
+    writer = Writer(home, lambda _state: False, told.append)
+    writer.start()
+    home.fails = True
+
+    def fail(_node: Any) -> None:
+        raise StoreError("draft 7")
+
+    async def send() -> list[Any]:
+        home.gate.clear()
+        tasks: list[Any] = [asyncio.ensure_future(writer_put(writer, b"a"))]
+        await asyncio.sleep(0)
+        tasks += [asyncio.ensure_future(writer.ask(fail)) for _each in range(20)]
+        tasks += [asyncio.ensure_future(writer_put(writer, b"b"))]
+        await asyncio.sleep(0)
+        home.gate.set()
+        return await gathered(*tasks)
+
+    answers = asyncio.run(send())
+    writer.stop()
+    assert all(isinstance(answer, StoreError) for answer in answers) and len(told) <= 3
 
 
 def test_too_much_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

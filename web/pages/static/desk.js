@@ -132,11 +132,11 @@ function record(form) {
       const response = await fetch(preview.dataset.look, { method: "POST", body: new URLSearchParams(new FormData(form)) });
       if (mine !== asked || !response.ok) return;
       const said = await response.json();
-      tell(said.lines, said.is_good);
+      tell([...said.warnings, ...said.lines], said.is_good, said.warnings.length > 0);
     } catch { /* the line is down: sending it will say */ }
   }
-  function tell(lines, isGood) {
-    preview.className = lines.length ? (isGood ? "note" : "note bad") : "";
+  function tell(lines, isGood, isWarned = false) {
+    preview.className = lines.length ? (isGood ? (isWarned ? "note warn" : "note") : "note bad") : "";
     preview.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
   }
 }

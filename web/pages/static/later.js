@@ -49,7 +49,7 @@ function mark() {
   return Array.from(raw, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A form whose step waits to be sent offers the next step, or none. */
+/** A form whose step waits to be sent offers the next step, or says that it is noted. */
 function stand({ path, fields }) {
   for (const form of document.querySelectorAll("form[data-step]")) {
     if (new URL(form.action).pathname !== path || form.dataset.step !== fields.step) continue;
@@ -60,6 +60,7 @@ function stand({ path, fields }) {
       button.textContent = document.getElementById("later").dataset.checkOut;
     } else {
       button.disabled = true;
+      button.textContent = document.getElementById("later").dataset.noted;
     }
   }
 }
