@@ -101,8 +101,8 @@ def passbook() -> str:
         _line(355, 9, Gift(giver=NUMBER, minutes=180, to="23010147"), -180, 0, 1_410),
     ]
     words = {"spoken": spoken, "standing": standing, "said": said, "changed": changed}
-    who = SimpleNamespace(name="liwei", role="person", account=NUMBER)
-    asked = {"invited": 0, "helps": (), "help_words": None}
+    who = SimpleNamespace(name="liwei", role="person", account=NUMBER, is_given=False, must_choose=False)
+    asked = {"invited": 0, "helps": (), "help_words": None, "wished": ()}
     return _page("me/me.html", "/me", who, own=own, signing={}, lines=lines, names={}, waiting=1, **asked, **words)
 
 
@@ -128,7 +128,7 @@ def board() -> str:
         on_way_minutes=4_380,
         fund_fen=48_211_600,
     )
-    who = SimpleNamespace(name="county", role="supervisor", account="")
+    who = SimpleNamespace(name="county", role="supervisor", account="", must_choose=False)
     return _page(
         "board/today.html",
         "/board",
@@ -185,7 +185,8 @@ def _known(origin: str, state: str = "sound", **told: Any) -> Any:
 
 
 def _page(template: str, path: str, who: Any, **values: Any) -> str:
-    shared = {"language": i18n.language(), "path": path, "query": "", "notes": (), "token": "", "ledger": LEDGER}
+    shared = {"language": i18n.language(), "path": path, "query": "", "notes": (), "token": ""}
+    shared |= {"ledger": LEDGER, "ledger_name": ""}
     return environment().get_template(f"pages/{template}").render(shared | {"who": who} | values)
 
 
