@@ -56,7 +56,10 @@ layout = Layout("huzhu-people")
 
 @layout.step("0001-dossiers")
 def _dossiers(connection: sqlite3.Connection) -> None:
-    """``since`` is the log's size before the entry with the hash, while that entry may not be on the log."""
+    """``since`` is the log's size before the entry with the hash, while that entry may not be on the log.
+
+    ``wish``: that a dossier be erased, by the first of the two members whose will it has to be.
+    """
     run = connection.execute
     run(
         "CREATE TABLE dossier(account TEXT, version INTEGER, hash BLOB, wrapped BLOB, sealed BLOB, since INTEGER,"
@@ -67,17 +70,7 @@ def _dossiers(connection: sqlite3.Connection) -> None:
     run("CREATE TABLE erasure(id INTEGER PRIMARY KEY, account TEXT, time TEXT, keys TEXT)")
     run("CREATE TABLE cleaning(due INTEGER NOT NULL)")
     run("INSERT INTO cleaning(due) VALUES(0)")
-
-
-@layout.step("0002-owner")
-def _owner(connection: sqlite3.Connection) -> None:
-    connection.execute("CREATE TABLE owner(mark BLOB NOT NULL)")
-
-
-@layout.step("0003-waiting")
-def _waiting(connection: sqlite3.Connection) -> None:
-    """``wish``: that a dossier be erased, by the first of the two members whose will it has to be."""
-    run = connection.execute
+    run("CREATE TABLE owner(mark BLOB NOT NULL)")
     run(
         "CREATE TABLE waiting(account TEXT, version INTEGER, hash BLOB, wrapped BLOB, sealed BLOB, time TEXT,"
         " PRIMARY KEY(account, version)) WITHOUT ROWID"

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from care.layout import Layout
-from chain.checkpoint import open_checkpoint
 from store.database import BUSY_MILLISECONDS, connect, explained, touch
 from store.log import StoreError
 from store.sqlite import APPLICATION_ID, PAGE_BYTES, USER_VERSION
@@ -43,7 +42,9 @@ def _mirror(connection: sqlite3.Connection) -> None:
         " size INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, sealed_seconds INTEGER,"
         " pulled_seconds INTEGER, state TEXT NOT NULL DEFAULT 'sound', findings INTEGER NOT NULL DEFAULT 0,"
         " trouble TEXT NOT NULL DEFAULT '', audit BLOB, tried_seconds INTEGER)",
-        "CREATE TABLE staged(log INTEGER PRIMARY KEY, size INTEGER NOT NULL, bytes INTEGER NOT NULL, target BLOB)",
+        "CREATE TABLE staged(log INTEGER PRIMARY KEY, size INTEGER NOT NULL, bytes INTEGER NOT NULL)",
+        "CREATE TABLE shown(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, vkey TEXT NOT NULL, size INTEGER NOT NULL,"
+        " note BLOB NOT NULL, UNIQUE(log, vkey, size))",
         "CREATE TABLE account(log INTEGER, number TEXT, position INTEGER, balance INTEGER, held INTEGER, status TEXT,"
         " unit TEXT, PRIMARY KEY(log, number)) WITHOUT ROWID",
         "CREATE INDEX account_position ON account(log, position)",
@@ -56,46 +57,14 @@ def _mirror(connection: sqlite3.Connection) -> None:
         "CREATE TABLE admission(log INTEGER, origin TEXT, vkey TEXT, tier TEXT, PRIMARY KEY(log, origin))"
         " WITHOUT ROWID",
         "CREATE TABLE alarm(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, code TEXT NOT NULL,"
-        " at_seconds INTEGER NOT NULL, detail TEXT NOT NULL, evidence TEXT NOT NULL, seen INTEGER NOT NULL DEFAULT 0)",
+        " at_seconds INTEGER NOT NULL, detail TEXT NOT NULL, evidence TEXT NOT NULL, seen INTEGER NOT NULL DEFAULT 0,"
+        " times INTEGER NOT NULL DEFAULT 1, latest_seconds INTEGER, latest_evidence TEXT,"
+        " over INTEGER NOT NULL DEFAULT 0)",
         "CREATE INDEX alarm_code ON alarm(log, code, seen)",
         *TABLES,
+        *MATTER_TABLES,
     ):
         connection.execute(statement)
-
-
-@layout.step("0002-repeated-alarms")
-def _repeated_alarms(connection: sqlite3.Connection) -> None:
-    for column in ("times INTEGER NOT NULL DEFAULT 1", "latest_seconds INTEGER", "latest_evidence TEXT"):
-        connection.execute(f"ALTER TABLE alarm ADD COLUMN {column}")
-
-
-@layout.step("0003-matters")
-def _matters(connection: sqlite3.Connection) -> None:
-    for statement in MATTER_TABLES:
-        connection.execute(statement)
-
-
-@layout.step("0004-concerned")
-def _concerned(connection: sqlite3.Connection) -> None:
-    """Legs are written down again, with those of nothing: all that counts is audited anew the next time."""
-    connection.execute("UPDATE mirror SET audit=NULL")
-
-
-@layout.step("0005-shown")
-def _shown(connection: sqlite3.Connection) -> None:
-    """What waited to be reached is the first that was shown, and alarms can be over."""
-    connection.execute(
-        "CREATE TABLE shown(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, vkey TEXT NOT NULL, size INTEGER NOT NULL,"
-        " note BLOB NOT NULL, UNIQUE(log, vkey, size))"
-    )
-    waiting = connection.execute(
-        "SELECT s.log, m.vkey, s.target FROM staged s JOIN mirror m ON m.log=s.log WHERE s.target IS NOT NULL"
-    ).fetchall()
-    for log, vkey, target in waiting:
-        size = open_checkpoint(target)[0].size
-        connection.execute("INSERT INTO shown(log, vkey, size, note) VALUES(?, ?, ?, ?)", (log, vkey, size, target))
-    connection.execute("ALTER TABLE staged DROP COLUMN target")
-    connection.execute("ALTER TABLE alarm ADD COLUMN over INTEGER NOT NULL DEFAULT 0")
 
 
 class MirrorRow(NamedTuple):

@@ -82,12 +82,6 @@ def _service(connection: sqlite3.Connection) -> None:
     )
 
 
-@layout.step("0004-concerned")
-def _concerned(connection: sqlite3.Connection) -> None:
-    """Legs are written down again, with those of nothing."""
-    _node(connection)
-
-
 T = TypeVar("T")
 
 

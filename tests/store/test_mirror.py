@@ -375,22 +375,3 @@ def test_an_alarm_that_is_over_is_a_new_one_once_somebody_has_looked(store: Mirr
         assert raised(FORKED, each=True) and not raised(FORKED, each=True)
         end()
     assert raised(FORKED, each=True)
-
-
-def test_a_mirror_of_before_keeps_what_it_waited_for(tmp_path: Path) -> None:
-    path = tmp_path / "mirror.db"
-    with closing(MirrorStore(path)) as store:
-        add(store.admit(VILLAGE, PARENT, "village", "vkey"), 0, 10)
-        store.commit()
-    note = b"village.example/huzhu\n20\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n" + (
-        "\u2014 village.example/huzhu Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJg==\n"
-    ).encode()
-    with closing(sqlite3.connect(path)) as connection:
-        for statement in ("DROP TABLE shown", "ALTER TABLE staged ADD target BLOB", "ALTER TABLE alarm DROP over"):
-            connection.execute(statement)
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name='0005-shown'")
-        connection.execute("UPDATE staged SET target=?", (note,))
-        connection.commit()
-    with closing(MirrorStore(path)) as store:
-        log = store.log(VILLAGE)
-        assert log is not None and log.shown() == [note] and log.staged == 10

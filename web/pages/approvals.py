@@ -22,6 +22,7 @@ from fastapi import APIRouter, Request, Response
 from chain.entry import Body
 from ledger.bodies import Service
 from store.drafts import Draft, Drafts, Order, Signer
+from store.log import StoreError
 from store.wishes import OBJECTIONS
 from web.access.who import CLERK, MEMBER, SUPERVISOR, Who
 from web.desk import DeskNode
@@ -49,6 +50,8 @@ from web.pages.desk_words import ROLES_NEEDED, Words, accounts_in, pointed, told
 from web.pages.forms import EMPTY, Form
 from web.pages.kit import Kit
 from web.pages.names import Names
+from web.problems import DeskError
+from web.service.writer import is_of_medium
 
 SHOWN_MAX = 300
 NUMBER_MAX_DIGITS = 18
@@ -102,7 +105,12 @@ async def at_desk(kit: Kit, ask: Callable[[Desk], T]) -> T:
         return ask(desk)
 
     context = copy_context()
-    return await kit.writer.ask(lambda node: context.run(question, node))
+    try:
+        return await kit.writer.ask(lambda node: context.run(question, node))
+    except StoreError as error:
+        if is_of_medium(error):
+            raise
+        raise DeskError(str(error)) from error
 
 
 def foretell_order(desk: Desk, key: str, order: Order) -> Decision | None:
