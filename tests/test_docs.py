@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from ledger.kinds import CODEC, KINDS
 from ledger.parameters import NAMES
 from ledger.suspicion_list import TEXTS as SUSPICIONS
 from store.settings import ServeSettings, parse_settings
+from tests.forked import run_forked
 from verify.audit import Trust, audit_ledger
 from verify.receipts import check_receipt
 from verify.source import MemorySource
@@ -271,25 +271,15 @@ class Desk:
 
     def __init__(self, folder: Path, locale: str) -> None:
         self.folder = folder
-        self._huzhu = Path(sys.executable).with_name("huzhu")
         hidden = ("HUZHU_", "LC_", "LANG")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         self._environment = kept | {"LANG": locale}
 
     def run(self, *words: str, status: int = 0, typed: str = "") -> str:
         """Run ``huzhu``, with what somebody types or scans, and answer what it printed."""
-        done = subprocess.run(
-            [self._huzhu, *words],
-            cwd=self.folder,
-            env=self._environment,
-            check=False,
-            input=typed,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == status, (words, done.stdout)
-        return done.stdout
+        ended, printed = run_forked([str(word) for word in words], self.folder, self._environment, typed)
+        assert ended == status, (words, printed)
+        return printed
 
     def follow(self, text: str) -> None:
         """Run a page's commands; each must end as the page says, and print what it shows."""

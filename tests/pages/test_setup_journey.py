@@ -208,6 +208,7 @@ def test_practice_begins_ends_and_leads_back(
     page.goto("/setup")
     type_into(page, "code", node.code())
     page.keyboard.press("Enter")
+    page.locator("form[action='/setup/practice']").wait_for()
     page.goto("/setup/recover")
     look(page, "recover")
     page.goto("/setup")
