@@ -3,7 +3,8 @@
 # Each target makes .venv first, from requirements.lock alone. Recipes are silent; a step speaks when it takes long or fails.
 
 PYTHON ?= python3
-PYTEST_ARGS ?= -n auto --dist worksteal
+# Three for two cores: many wait for a browser or for another process.
+PYTEST_ARGS ?= -n $(shell echo $$(($$(nproc) * 3 / 2))) --dist worksteal
 LOCK_ARGS ?=
 SOAK_MINUTES ?= 5
 SOAK_SEED ?=
