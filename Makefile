@@ -3,8 +3,7 @@
 # Each target makes .venv first, from requirements.lock alone. Recipes are silent; a step speaks when it takes long or fails.
 
 PYTHON ?= python3
-# Three for two cores: many wait for a browser or for another process.
-PYTEST_ARGS ?= -n $(shell echo $$(($$(nproc) * 3 / 2))) --dist worksteal
+PYTEST_ARGS ?= -n auto --dist worksteal
 LOCK_ARGS ?=
 SOAK_MINUTES ?= 5
 SOAK_SEED ?=
@@ -30,9 +29,10 @@ demo: venv
 test: debian-packages check $(PEERS) $(AXE)
 	$(PY) -m pytest $(PYTEST_ARGS) </dev/null
 
-# A whole city in network namespaces under everything that can happen; the seed that it prints repeats the schedule.
+# First what takes too long for `make test`; then a whole city in network namespaces under everything that can happen: the seed that it prints repeats the schedule.
 soak: venv
 	scripts/debian-packages.sh iproute2
+	$(PY) -m pytest -m long </dev/null
 	$(PY) -m tests.city.soak --minutes $(SOAK_MINUTES) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 
 bench: venv

@@ -20,11 +20,10 @@ def run(*words: str, language: str = "en_US.UTF-8") -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize(("language", "caught"), [("C", "审计说出是哪一条"), ("en_US.UTF-8", "The audit names it")])
-def test_the_demo_catches_the_changed_byte_by_its_index(language: str, caught: str) -> None:
-    done = run("scripts/demo.py", language=language)
+def test_the_demo_catches_the_changed_byte_by_its_index() -> None:
+    done = run("scripts/demo.py")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert caught in done.stdout
+    assert "审计说出是哪一条" in done.stdout
     assert "entry.signature" in done.stdout
     assert not done.stderr
 

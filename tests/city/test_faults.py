@@ -1,7 +1,7 @@
 """A city of real processes to which everything happens that can: nothing is counted twice, nothing accepted is lost.
 
-Each test breaks one thing, lets it be mended, and then looks over the whole city (``tests.city.books``). The long
-random run of all of it in network namespaces is ``make soak`` (``tests.city.soak``).
+Each test breaks one thing, lets it be mended, and then looks over the whole city (``tests.city.books``). Those marked
+``long`` are run by ``make soak``, and then all of it at random in network namespaces (``tests.city.soak``).
 """
 
 import datetime
@@ -45,6 +45,7 @@ def held(town: City, *others: str) -> None:
 # Killed
 
 
+@pytest.mark.long
 def test_rounds_killed_anywhere(city: City) -> None:
     """A round that is killed at any moment is taken up by the next; the hours arrive once."""
     held(city)
@@ -65,6 +66,7 @@ def test_rounds_killed_anywhere(city: City) -> None:
     assert (east.balance(), west.balance()) == (HOURS - 40, HOURS + 40)
 
 
+@pytest.mark.long
 def test_services_killed_while_they_are_asked(city: City) -> None:
     """Whatever a service has answered as accepted is there after the plug was pulled; the rest can be sent again."""
     held(city)
@@ -99,6 +101,7 @@ def _submit(place: Place, sheet: bytes) -> int:
 # Two histories
 
 
+@pytest.mark.long
 def test_an_old_disk_is_seen_and_its_new_history_proven(city: City) -> None:
     """A village is put back to an old copy of its disk, and writes on from there."""
     held(city)
@@ -189,6 +192,7 @@ BROKEN: dict[str, dict[str, Answer]] = {
 """What might as well be a bad line: trouble, and no alarm."""
 
 
+@pytest.mark.long
 def test_a_child_that_lies(city: City) -> None:
     """Nothing of it counts, little memory is taken, others are not kept waiting; each lie is named, with evidence."""
     city.settle(TOWN)
@@ -377,6 +381,7 @@ def test_requests_that_come_twice(city: City) -> None:
     assert len(check_city(city).left) == 1
 
 
+@pytest.mark.long
 def test_old_answers_that_come_late(city: City) -> None:
     """What the township said before comes again after what it said later, and the other way round."""
     held(city)

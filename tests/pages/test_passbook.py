@@ -101,7 +101,7 @@ def test_who_is_served_at_the_platforms_cost_sees_each_service(village: Village)
         told = re.findall(r'class="much">([^<]*)<', page)
         assert "by the platform; your hours do not change" in told
         assert {text.partition(" helped you: ")[0] for text in said if " helped you: " in text} <= helpers
-        index = re.findall(r'id="index-(\d+)"', elder.get("/me/object").text)[0]
+        index = re.findall(r'id="index-(\d+)"', elder.get("/me/object").text)[-1]
         line = elder.get(f"/me/lines/{index}").text
         assert f'href="/me/object?entry={index}"' in line and f"/me/lines/{index}/receipt" in line
         assert elder.get(f"/me/lines/{index}/receipt").status_code == 200

@@ -73,7 +73,7 @@ def act_router(mine: Mine) -> APIRouter:
         found = lines_of(kit.ledgers.own, own.number, own.utc_offset, None, LOOKED_THROUGH)
         asked = None if entry is None else line_of(kit.ledgers.own, own.number, own.utc_offset, entry)
         found += [asked] if asked is not None else []
-        services = _services(found, entry)
+        services = _services(own, found, entry)
         known = await mine.named(who, met(services))
         return mine.page(
             request, own, "object.html", status, form=form, services=services, names=known, entry=entry or ""
@@ -178,7 +178,7 @@ async def _done(mine: Mine, request: Request, form: Form, own: Own, body: Body, 
     return True
 
 
-def _services(lines: Sequence[Line], entry: int | None) -> list[Line]:
-    """The services among lines, each once; the one that was asked about first."""
-    found = {line.index: line for line in lines if is_objectable(line)}
+def _services(own: Own, lines: Sequence[Line], entry: int | None) -> list[Line]:
+    """The services among lines that nobody objects to yet, each once; the one that was asked about first."""
+    found = {line.index: line for line in lines if is_objectable(line) and line.index not in own.objected}
     return sorted(found.values(), key=lambda line: (line.index != entry, -line.index))[:SERVICES_MAX]
