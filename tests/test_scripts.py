@@ -21,7 +21,7 @@ def run(*words: str, language: str = "en_US.UTF-8") -> subprocess.CompletedProce
 
 
 def test_the_demo_catches_the_changed_byte_by_its_index() -> None:
-    done = run("scripts/demo.py")
+    done = run("scripts/demo.py", language="C")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "审计说出是哪一条" in done.stdout
     assert "entry.signature" in done.stdout
