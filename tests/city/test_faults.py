@@ -141,6 +141,7 @@ def _evidence(place: Place, code: str) -> Round:
     return place.run("check-fork", path)
 
 
+@pytest.mark.long
 def test_two_nodes_with_one_key(city: City) -> None:
     """A copy of a village works beside it, under the same key: the township meets now one and now the other."""
     held(city)
@@ -306,6 +307,7 @@ def _settled(place: Place) -> list[int]:
     return [each["their_index"] for each in place.tend("transfers").duty("transfers") if "kind" in each]
 
 
+@pytest.mark.long
 def test_a_parent_that_admits_a_ghost_on_a_history_of_its_own(city: City) -> None:
     """Hours from a village that is not: a township signs for it apart from its log.
 
