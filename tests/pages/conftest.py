@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -69,6 +70,20 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
     """Thirty people, three weeks of services, users of each role, served."""
     with serving(make_village(tmp_path_factory.mktemp("village"))) as held:
         yield held
+
+
+@pytest.fixture
+def clerk(village: Village) -> Iterator[httpx.Client]:
+    """The clerk's browser, without a window."""
+    with village.client("clerk") as client:
+        yield client
+
+
+@pytest.fixture
+def member(village: Village) -> Iterator[httpx.Client]:
+    """A member's."""
+    with village.client("member") as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

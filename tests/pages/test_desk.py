@@ -4,7 +4,6 @@ import base64
 import datetime
 import html
 import re
-from collections.abc import Iterator
 from itertools import count
 
 import httpx
@@ -18,18 +17,6 @@ TOKEN = re.compile(r'name="token" value="([^"]+)"')
 NEXT_MINUTE = count()
 PAGES = ("", "/record", "/sheets", "/certify", "/node", "/coupons", "/objections", "/entries/60")
 SCRIPT = "<script>alert('老')</script>\"'"
-
-
-@pytest.fixture
-def clerk(village: Village) -> Iterator[httpx.Client]:
-    with village.client("clerk") as client:
-        yield client
-
-
-@pytest.fixture
-def member(village: Village) -> Iterator[httpx.Client]:
-    with village.client("member") as client:
-        yield client
 
 
 def send(client: httpx.Client, path: str, page: str = "", **fields: str | list[str]) -> httpx.Response:

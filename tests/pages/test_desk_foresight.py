@@ -2,7 +2,6 @@
 
 import datetime
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,18 +17,6 @@ TEMPLATES = Path(__file__).parents[2] / "web/templates/pages"
 FORM = re.compile(r"<form\b.*?</form>", re.DOTALL)
 BUTTON = re.compile(r"<button\b[^>]*>")
 NEVER_FIRST = ("formnovalidate", "danger", 'value="sheet:')
-
-
-@pytest.fixture
-def clerk(village: Village) -> Iterator[httpx.Client]:
-    with village.client("clerk") as client:
-        yield client
-
-
-@pytest.fixture
-def member(village: Village) -> Iterator[httpx.Client]:
-    with village.client("member") as client:
-        yield client
 
 
 def evening(village: Village, start: str, end: str, elder: int, **fields: str) -> dict[str, str]:

@@ -66,12 +66,6 @@ Ask = Callable[..., int]
 
 
 @pytest.fixture
-def clerk(village: Village) -> Iterator[httpx.Client]:
-    with village.client("clerk") as client:
-        yield client
-
-
-@pytest.fixture
 def ask(village: Village, clerk: httpx.Client) -> Ask:
     """A new request, by the clerk."""
 

@@ -102,6 +102,7 @@ def test_all_that_wait_share_one_commit() -> None:
             home.gate.clear()
             tasks = [asyncio.ensure_future(writer.submit(sheet(b"%d" % number), True)) for number in range(50)]
             await asyncio.sleep(0)
+            assert not any(task.done() for task in tasks)
             home.gate.set()
             return await gathered(*tasks)
 
