@@ -83,6 +83,8 @@ SNAPSHOT_ENTRIES = 4_096
 DAY_SECONDS = 86_400
 Clock = Callable[[], Time]
 Waits = Callable[[], Iterable[object]]
+Leaf = tuple[bytes, bytes]
+"""An entry with its leaf hash."""
 
 
 class NodeError(Exception):
@@ -378,8 +380,11 @@ class Node:
                     statements.append(statement)
                     seq += 1
             if statements:
-                accepted = iter(self._append(sign_sheet(self.domain, statements, author, beside).entries()))
+                sheet = sign_sheet(self.domain, statements, author, beside)
+                leaves = [(raw, leaf_hash(raw)) for raw in sheet.entries()]
+                accepted = (Accepted(index, hashed) for index, (_raw, hashed) in enumerate(leaves, self.store.size))
                 results = [next(accepted) if result is None else result for result in results]
+                self._append(leaves)
             if durable:
                 self.commit()
         return [result for result in results if result is not None]
@@ -425,7 +430,7 @@ class Node:
     def _take_all(self, sheets: Sequence[SignedSheet]) -> list[list[Result]]:
         digests = [sheet.digest() for sheet in sheets]
         answered = {digest: self._recall(raw) for digest, raw in self.store.answers(digests).items()}
-        now, taken, answers, results = self._clock(), list[bytes](), list[Answer](), list[list[Result]]()
+        now, taken, answers, results = self._clock(), list[Leaf](), list[Answer](), list[list[Result]]()
         latest_seconds = int(now.timestamp()) + CLOCK_AHEAD_MAX_SECONDS
         for digest, sheet in zip(digests, sheets, strict=True):
             if digest not in answered and not self._has_room(len(sheet.statements)):
@@ -443,14 +448,16 @@ class Node:
     def _recall(self, answer: bytes) -> list[Result]:
         return parse_answer(answer, lambda index: leaf_hash(self.store.entry(index)))
 
-    def _take(self, sheet: SignedSheet, now: Time, taken: list[bytes]) -> list[Result]:
+    def _take(self, sheet: SignedSheet, now: Time, taken: list[Leaf]) -> list[Result]:
         """Judge a sheet, and add to ``taken`` what is accepted: the store gets it later."""
-        signatures, results = Signatures(self.domain), list[Result]()
-        for raw in sheet.entries():
+        entries, root = sheet.placed()
+        signatures, results = Signatures(self.domain, (len(entries), root)), list[Result]()
+        for raw in entries:
             verdict = self._fold.judge(raw, signatures, now)
             if verdict is None:
-                results.append(Accepted(self.store.size + len(taken), leaf_hash(raw)))
-                taken.append(raw)
+                hashed = leaf_hash(raw)
+                results.append(Accepted(self.store.size + len(taken), hashed))
+                taken.append((raw, hashed))
             else:
                 results.append(Refused(*verdict))
         return results
@@ -478,7 +485,7 @@ class Node:
             statement = format_statement(Statement(at=moment, body=body, by=key.id, kind=SEAL, seq=seq))
             raw = sign_sheet(self.domain, [statement], key).entries()[0]
             self._fold.close_block(raw)
-            self._append([raw])
+            self._append([(raw, leaf_hash(raw))])
             tree = self._fold.tree
             self._unsigned.append(Checkpoint(self.origin, tree.size, tree.root()))
             self.store.drop_answers(int(moment.timestamp()) - state.parameters.statement_max_age_days * DAY_SECONDS)
@@ -539,10 +546,9 @@ class Node:
         raw = join_entry(statement, place, tuple(Signature(key, bytes(SIGNATURE_BYTES)) for key in keys))
         return self._fold.judge(raw, None, self._clock(), is_question=is_question)
 
-    def _append(self, entries: Sequence[bytes]) -> list[Accepted]:
+    def _append(self, leaves: Sequence[Leaf]) -> None:
         """Hand entries that the state has taken to the store."""
-        start = self.store.size
-        return [Accepted(index, hashed) for index, hashed in enumerate(self._fold.append(entries), start)]
+        self._fold.append([raw for raw, _hash in leaves], [hashed for _raw, hashed in leaves])
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

@@ -65,14 +65,20 @@ class SignedSheet:
 
     def entries(self) -> list[bytes]:
         """The entry of each statement, in order."""
+        return self.placed()[0]
+
+    def placed(self) -> tuple[list[bytes], bytes]:
+        """The entry of each statement, in order, and the root that all their paths lead to."""
         size = len(self.statements)
-        if size == 1:
-            return [join_entry(self.statements[0], None, self.signatures)]
         levels = levels_of([leaf_hash(statement) for statement in self.statements])
-        return [
+        root = levels[-1][0]
+        if size == 1:
+            return [join_entry(self.statements[0], None, self.signatures)], root
+        entries = [
             join_entry(statement, SheetPlace(index, tuple(path_in(levels, index)), size), self.signatures)
             for index, statement in enumerate(self.statements)
         ]
+        return entries, root
 
 
 def sign_sheet(

@@ -2,7 +2,7 @@
 
     fold = Fold(store, key)          # from the snapshot and what follows it, or from the first entry
     fold.judge(raw, signatures, now) # the log's next entry: None and true in the state, or why not
-    fold.append(entries)             # hands what was judged to the store, with the legs that it posted
+    fold.append(entries, hashes)     # hands what was judged to the store, with the legs that it posted
     fold.save_accounts()             # before the store's commit: accounts as they are now
     fold.catch_up()                  # takes what another process has appended
 
@@ -34,7 +34,7 @@ from ledger.replay import Replay, Signers
 from ledger.roster import NODE
 from ledger.signing import Claim
 from ledger.state import Account, Books, State, freeze, thaw
-from store.log import AccountRow, Leg, LogStore, StoreError
+from store.log import AccountRow, LogStore, StoreError
 from verify.check import Signatures, Verdict
 
 REPLAY_ENTRIES = 4_096
@@ -111,14 +111,13 @@ class Fold:
         """Make a seal true that the node has signed."""
         self._replay.close_block(CODEC.read(raw), leaf_hash(raw))
 
-    def append(self, entries: Sequence[bytes]) -> list[bytes]:
-        """Hand entries that the state has taken to the store, with the legs that they posted; answers leaf hashes."""
-        hashes = [leaf_hash(raw) for raw in entries]
-        self.store.append(entries, hashes, self._take_legs())
+    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes]) -> None:
+        """Hand entries that the state has taken to the store, with the legs that they posted."""
+        self.store.append(entries, leaf_hashes, self._legs)
+        self._legs.clear()
         self._judged.clear()
-        for hashed in hashes:
+        for hashed in leaf_hashes:
             self.tree.append(hashed)
-        return hashes
 
     def save_accounts(self) -> None:
         """Hand the store the accounts that have changed since the last time."""
@@ -144,12 +143,6 @@ class Fold:
         """A leg of nothing for whoever an entry concerns and posts nothing to."""
         for number in concerned(claim):
             self._legs.setdefault((number, claim.index), (0, 0))
-
-    def _take_legs(self) -> list[Leg]:
-        """What was posted since the last call."""
-        legs = [Leg(account, index, *amounts) for (account, index), amounts in self._legs.items()]
-        self._legs.clear()
-        return legs
 
     # From the store
 
@@ -223,7 +216,7 @@ class Fold:
             if not self._retake_next():
                 raise self._damage(self.state.size)
             if self._key is not None:
-                self.store.put_legs(self._take_legs())
+                self.store.put_legs(self._legs)
             self._legs.clear()
         self.store.commit()
 

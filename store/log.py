@@ -5,7 +5,7 @@ disk, nothing since the last ``commit``. *Visibility*: this store's own readers 
 *Concurrency*: one writer. Errors of the medium are ``StoreError``, whose text says what to do; after one, ``rollback``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from store.hashes import HashTiles
@@ -25,6 +25,10 @@ class Leg(NamedTuple):
     entry_index: int
     balance: int
     held: int
+
+
+Legs = Mapping[tuple[str, int], tuple[int, int]]
+"""Legs as they are put down: changes of ``balance`` and ``held`` by account and index of the entry."""
 
 
 class AccountRow(NamedTuple):
@@ -61,7 +65,7 @@ class LogStore(Protocol):
     def hashes(self) -> HashTiles:
         """The tree's hashes, over ``size`` entries."""
 
-    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Sequence[Leg]) -> None:
+    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Legs) -> None:
         """Add entries at the end, with what they post."""
 
     def legs(self, account: str) -> Iterator[Leg]:
@@ -70,7 +74,7 @@ class LogStore(Protocol):
     def clear_legs(self) -> None:
         """Forget all legs, to put them again."""
 
-    def put_legs(self, legs: Sequence[Leg]) -> None:
+    def put_legs(self, legs: Legs) -> None:
         """Keep legs of entries that are there already."""
 
     def entry(self, index: int) -> bytes:
@@ -134,7 +138,7 @@ class MemoryStore:
     def __init__(self, origin: str) -> None:
         self.origin = origin
         self._entries: list[bytes] = []
-        self._legs: list[Leg] = []
+        self._legs: dict[tuple[str, int], tuple[int, int]] = {}
         self._tiles: dict[tuple[int, int], bytes] = {}
         self._checkpoints: dict[int, bytes] = {}
         self._snapshot: tuple[int, bytes, bytes] | None = None
@@ -147,20 +151,20 @@ class MemoryStore:
     def size(self) -> int:
         return len(self._entries)
 
-    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Sequence[Leg]) -> None:
+    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Legs) -> None:
         self.put_legs(legs)
         for level, index, joined in self.hashes.append(leaf_hashes):
             self._tiles[level, index] = joined
         self._entries.extend(entries)
 
     def legs(self, account: str) -> Iterator[Leg]:
-        return (leg for leg in self._legs if leg.account == account)
+        return (Leg(*place, *amounts) for place, amounts in sorted(self._legs.items()) if place[0] == account)
 
     def clear_legs(self) -> None:
         self._legs.clear()
 
-    def put_legs(self, legs: Sequence[Leg]) -> None:
-        self._legs.extend(legs)
+    def put_legs(self, legs: Legs) -> None:
+        self._legs.update(legs)
 
     def entry(self, index: int) -> bytes:
         if not 0 <= index < self.size:
@@ -215,14 +219,14 @@ class MemoryStore:
             dict(self._tiles),
             dict(self._checkpoints),
             self._snapshot,
-            list(self._legs),
+            dict(self._legs),
             dict(self._accounts),
             dict(self._answers),
         )
 
     def rollback(self) -> None:
         size, tiles, checkpoints, self._snapshot, legs, accounts, answers = self._committed
-        self._legs = list(legs)
+        self._legs = dict(legs)
         self._accounts, self._answers = dict(accounts), dict(answers)
         del self._entries[size:]
         self._tiles, self._checkpoints = dict(tiles), dict(checkpoints)

@@ -12,7 +12,7 @@ from chain.merkle import ReadNode, leaf_hash
 from chain.tile import TILE_WIDTH
 from store.database import explained
 from store.hashes import HashTiles
-from store.log import StoreError
+from store.log import Legs, StoreError
 from store.mirror_file import FINDINGS, KEPT_TABLES, ROWS, SOUND, MirrorFile, MirrorRow
 from store.sqlite import LostTileError
 from store.summaries import write_summary
@@ -166,7 +166,7 @@ class MirrorLog:
             )
         self.row = self.row._replace(staged=size, bytes=byte_count)
 
-    def put_legs(self, legs: Mapping[tuple[str, int], tuple[int, int]]) -> None:
+    def put_legs(self, legs: Legs) -> None:
         """What entries post, by account and entry: changes of ``balance`` and ``held``."""
         with explained(self._store.path):
             self._store.begin()

@@ -8,6 +8,7 @@ stale.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from gettext import gettext as _
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from chain.merkle import leaf_hash, tree_root
 from chain.tile import TILE_WIDTH
 from store.database import Identity, check_identity, connect, explain, explained, mark, new_file, touch
 from store.hashes import HashTiles, TileRow
-from store.log import AccountRow, Answer, Leg, StoreError
+from store.log import AccountRow, Answer, Leg, Legs, StoreError
 from verify.source import Source
 
 APPLICATION_ID = 0x48555A48
@@ -30,10 +31,14 @@ PAGE_BYTES = 16_384
 
 REBUILD_ENTRIES = 8_192
 
-NODE_TABLES = ("tile", "leg", "snapshot")
+NODE_PARTS = ("view leg", "table tile", "table fresh_leg", "table settled_leg", "table snapshot")
 """What only a node needs: all of it follows from the archive."""
-SERVICE_TABLES = ("account", "answer")
+SERVICE_PARTS = ("table account", "table answer")
 """What only a node's service needs."""
+FRESH_LEGS_MAX = 16_384
+"""Legs stand by account, and those of a batch belong to accounts all over. Were they put into one large table, each
+would cost a page of its own, written twice; a small one takes them in, and is swept into the large one when it is full.
+"""
 
 layout = Layout("huzhu")
 
@@ -54,23 +59,23 @@ def _archive(connection: sqlite3.Connection) -> None:
 @layout.step("0002-node")
 def _node(connection: sqlite3.Connection) -> None:
     """Made anew as a whole where one of them is missing: each goes with the others."""
-    for table in NODE_TABLES:
-        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    _drop(connection, NODE_PARTS)
     connection.execute(
         "CREATE TABLE tile(log INTEGER, level INTEGER, idx INTEGER, hashes BLOB, PRIMARY KEY(log, level, idx))"
     )
-    connection.execute(
-        "CREATE TABLE leg(log INTEGER, account TEXT, idx INTEGER, balance INTEGER, held INTEGER,"
-        " PRIMARY KEY(log, account, idx)) WITHOUT ROWID"
-    )
+    for table in ("fresh_leg", "settled_leg"):
+        connection.execute(
+            f"CREATE TABLE {table}(log INTEGER, account TEXT, idx INTEGER, balance INTEGER, held INTEGER,"
+            " PRIMARY KEY(log, account, idx)) WITHOUT ROWID"
+        )
+    connection.execute("CREATE VIEW leg AS SELECT * FROM settled_leg UNION ALL SELECT * FROM fresh_leg")
     connection.execute("CREATE TABLE snapshot(log INTEGER PRIMARY KEY, size INTEGER, digest BLOB, state BLOB)")
 
 
 @layout.step("0003-service")
 def _service(connection: sqlite3.Connection) -> None:
     """Made anew as a whole too; the node fills ``account`` when it opens the ledger."""
-    for table in SERVICE_TABLES:
-        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    _drop(connection, SERVICE_PARTS)
     connection.execute(
         "CREATE TABLE account(log INTEGER, number TEXT, position INTEGER, balance INTEGER, held INTEGER, status TEXT,"
         " unit TEXT, PRIMARY KEY(log, number)) WITHOUT ROWID"
@@ -80,6 +85,12 @@ def _service(connection: sqlite3.Connection) -> None:
         "CREATE TABLE answer(log INTEGER, digest BLOB, at_seconds INTEGER, results BLOB, PRIMARY KEY(log, digest))"
         " WITHOUT ROWID"
     )
+
+
+def _drop(connection: sqlite3.Connection, parts: Iterable[str]) -> None:
+    for part in parts:
+        kind, name = part.split()
+        connection.execute(f"DROP {kind} IF EXISTS {name}")
 
 
 T = TypeVar("T")
@@ -124,7 +135,7 @@ class SqliteStore:
             raise StoreError(text.format(path=path))
         self._log, self.origin = int(rows[0][0]), str(rows[0][1])
         self._version = self._data_version()
-        if read_only and self._lacks(NODE_TABLES):
+        if read_only and self._lacks(NODE_PARTS):
             text = _("{path} is a bare archive: run `huzhu seal`, which completes it")
             raise StoreError(text.format(path=path))
         self._load()
@@ -140,14 +151,14 @@ class SqliteStore:
 
     def _migrate(self) -> None:
         layout.complete(self._connection)
-        if self._lacks(NODE_TABLES):
+        if self._lacks(NODE_PARTS):
             _node(self._connection)
-        if self._lacks(SERVICE_TABLES):
+        if self._lacks(SERVICE_PARTS):
             _service(self._connection)
 
-    def _lacks(self, tables: Sequence[str]) -> bool:
-        rows = self._do(lambda: self._run("SELECT name FROM sqlite_schema WHERE type='table'").fetchall())
-        return not {name for (name,) in rows}.issuperset(tables)
+    def _lacks(self, parts: Sequence[str]) -> bool:
+        rows = self._do(lambda: self._run("SELECT type || ' ' || name FROM sqlite_schema").fetchall())
+        return not {part for (part,) in rows}.issuperset(parts)
 
     def _load(self) -> None:
         (last,) = self._do(lambda: self._run("SELECT max(idx) FROM entry WHERE log=?", self._log).fetchone())
@@ -155,6 +166,7 @@ class SqliteStore:
             text = _("{path} is damaged: an index in it is no number; restore it from a backup")
             raise StoreError(text.format(path=self._path))
         self.size = 0 if last is None else last + 1
+        (self._fresh_legs,) = self._do(lambda: self._run("SELECT count(*) FROM fresh_leg").fetchone())
         try:
             self.hashes = self._do(lambda: HashTiles(self.size, self._tile))
             is_whole = self._agrees_with_checkpoint()
@@ -197,16 +209,11 @@ class SqliteStore:
             sql = "INSERT OR REPLACE INTO tile(log, level, idx, hashes) VALUES(?, ?, ?, ?)"
             self._do(lambda: self._connection.executemany(sql, kept))
 
-    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Sequence[Leg]) -> None:
+    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Legs) -> None:
         rows = self.hashes.append(leaf_hashes)
-        log, size = self._log, self.size
         self._do(self._begin)
-        self._do(
-            lambda: self._connection.executemany(
-                "INSERT INTO entry(log, idx, bytes) VALUES(?, ?, ?)",
-                ((log, index, raw) for index, raw in enumerate(entries, size)),
-            )
-        )
+        sql = f"INSERT INTO entry(log, idx, bytes) VALUES({self._log}, ?, ?)"
+        self._do(lambda: self._connection.executemany(sql, enumerate(entries, self.size)))
         self._put_tiles(rows)
         self.put_legs(legs)
         self.size += len(entries)
@@ -217,16 +224,23 @@ class SqliteStore:
 
     def clear_legs(self) -> None:
         self._do(self._begin)
-        self._do(lambda: self._run("DELETE FROM leg WHERE log=?", self._log))
+        for table in ("fresh_leg", "settled_leg"):
+            self._do(partial(self._run, f"DELETE FROM {table}"))  # noqa: S608 - names of ours
+        self._fresh_legs = 0
 
-    def put_legs(self, legs: Sequence[Leg]) -> None:
+    def put_legs(self, legs: Legs) -> None:
         self._do(self._begin)
+        if self._fresh_legs + len(legs) > FRESH_LEGS_MAX:
+            self._do(lambda: self._run("INSERT INTO settled_leg SELECT * FROM fresh_leg"))
+            self._do(lambda: self._run("DELETE FROM fresh_leg"))
+            self._fresh_legs = 0
         self._do(
             lambda: self._connection.executemany(
-                "INSERT INTO leg(log, account, idx, balance, held) VALUES(?, ?, ?, ?, ?)",
-                ((self._log, *leg) for leg in legs),
+                f"INSERT INTO fresh_leg VALUES({self._log}, ?, ?, ?, ?)",
+                [(*place, *amounts) for place, amounts in legs.items()],
             )
         )
+        self._fresh_legs += len(legs)
 
     def entry(self, index: int) -> bytes:
         row = self._do(
@@ -347,8 +361,7 @@ class SqliteStore:
         """A copy of the archive alone, taken live: entries and checkpoints, in one plain file of mode 0600."""
         with new_file(path) as target:
             self._connection.backup(target)
-            for table in (*NODE_TABLES, *SERVICE_TABLES, RECORD):
-                target.execute(f"DROP TABLE IF EXISTS {table}")
+            _drop(target, (*NODE_PARTS, *SERVICE_PARTS, f"table {RECORD}"))
             target.execute("PRAGMA journal_mode=DELETE")
             target.execute("VACUUM")
 

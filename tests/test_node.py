@@ -564,7 +564,7 @@ def test_a_seal_whose_checkpoint_was_not_signed_gets_it_at_the_next_start() -> N
     size, note = node.store.size, node.checkpoint()
     store = MemoryStore(ORIGIN)
     entries = list(node.store.entries(0, size))
-    store.append(entries, [leaf_hash(raw) for raw in entries], [])
+    store.append(entries, [leaf_hash(raw) for raw in entries], {})
     store.put_checkpoint(2, node.checkpoint(2))
     store.commit()
     assert Node(store, None, HandClock()).checkpoint() == node.checkpoint(2)

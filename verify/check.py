@@ -86,10 +86,14 @@ def check_chunk(chunk: Chunk) -> Checked:
 
 
 class Signatures:
-    """Verifies sheets and signatures; those of entries that follow each other on one sheet once."""
+    """Verifies sheets and signatures; those of entries that follow each other on one sheet once.
 
-    def __init__(self, domain: SheetDomain) -> None:
+    ``sheet`` is size and root of the one sheet that all of them are on, for whoever has made their paths there himself.
+    """
+
+    def __init__(self, domain: SheetDomain, sheet: tuple[int, bytes] | None = None) -> None:
         self._domain = domain
+        self._sheet = sheet
         self._roots = SheetRoots()
         self._last: tuple[Any, ...] = ()
         self._last_verdict: Verdict | None = None
@@ -97,7 +101,7 @@ class Signatures:
     def verdict(self, raw: bytes, entry: Entry[Any], publics: Mapping[str, bytes]) -> Verdict | None:
         """What is wrong with the entry's sheet or signatures; ``publics`` are the keys to verify with, by key id."""
         try:
-            size, root = self._roots.root(leaf_hash(statement_of(raw, entry)), entry)
+            size, root = self._sheet or self._roots.root(leaf_hash(statement_of(raw, entry)), entry)
         except ProofError as error:
             return "entry.sheet", str(error)
         sheet = (root, size, entry.by, entry.sigs)

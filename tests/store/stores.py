@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from store.hashes import HashTiles
-from store.log import AccountRow, Answer, Leg, LogStore, MemoryStore, StoreError
+from store.log import AccountRow, Answer, Leg, Legs, LogStore, MemoryStore, StoreError
 from store.sqlite import SqliteStore
 from tests.store.village import ORIGIN
 
@@ -80,7 +80,7 @@ class FailingStore:
     def hashes(self) -> HashTiles:
         return self._inner.hashes
 
-    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Sequence[Leg]) -> None:
+    def append(self, entries: Sequence[bytes], leaf_hashes: Sequence[bytes], legs: Legs) -> None:
         self._pass("append", lambda: self._inner.append(entries, leaf_hashes, legs))
 
     def legs(self, account: str) -> Iterator[Leg]:
@@ -89,7 +89,7 @@ class FailingStore:
     def clear_legs(self) -> None:
         self._pass("clear_legs", self._inner.clear_legs)
 
-    def put_legs(self, legs: Sequence[Leg]) -> None:
+    def put_legs(self, legs: Legs) -> None:
         self._pass("put_legs", lambda: self._inner.put_legs(legs))
 
     def entry(self, index: int) -> bytes:

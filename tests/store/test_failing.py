@@ -13,7 +13,7 @@ from chain.note import add_signatures, format_note
 from chain.sheet import SignedSheet
 from ledger.state import freeze
 from node import Node, NodeError
-from store.log import Leg, LogStore, MemoryStore, StoreError
+from store.log import LogStore, MemoryStore, StoreError
 from store.sqlite import SqliteStore
 from tests.store.stores import FailingStore
 from tests.store.village import (
@@ -49,10 +49,10 @@ def inner(request: pytest.FixtureRequest, tmp_path: Path) -> LogStore:
 
 def write_something(store: LogStore) -> None:
     for part in (ENTRIES[store.size : store.size + 3], ENTRIES[store.size + 3 : store.size + 290]):
-        store.append(part, [leaf_hash(entry) for entry in part], [Leg("a", store.size, 1, 1)])
+        store.append(part, [leaf_hash(entry) for entry in part], {("a", store.size): (1, 1)})
     store.put_checkpoint(store.size, b"note")
     store.clear_legs()
-    store.put_legs([Leg("b", 1, 2, 3), Leg("b", 2, 2, 3)])
+    store.put_legs({("b", 1): (2, 3), ("b", 2): (2, 3)})
     store.put_snapshot(store.size, b"digest", b"state")
     store.commit()
 
@@ -85,7 +85,7 @@ def test_a_failure_in_the_middle_of_an_append_is_forgotten(tmp_path: Path) -> No
     write_something(store)
     committed = contents(store)
     with pytest.raises(StoreError):
-        store.append(ENTRIES[290:400], [leaf_hash(entry) for entry in ENTRIES[290:400]], [Leg("b", 1, 1, 1)])
+        store.append(ENTRIES[290:400], [leaf_hash(entry) for entry in ENTRIES[290:400]], {("b", 1): (1, 1)})
     store.rollback()
     assert contents(store) == committed
     write_something(store)

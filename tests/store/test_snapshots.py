@@ -151,7 +151,7 @@ def test_no_snapshot_at_all() -> None:
     record(node, [service(30), donation(1)])
     fresh = MemoryStore(ORIGIN)
     entries = list(node.store.entries(0, node.store.size))
-    fresh.append(entries, [leaf_hash(raw) for raw in entries], [])
+    fresh.append(entries, [leaf_hash(raw) for raw in entries], {})
     for size, note in node.store.checkpoints():
         fresh.put_checkpoint(size, note)
     fresh.commit()

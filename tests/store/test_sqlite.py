@@ -109,7 +109,7 @@ def test_a_copy_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.Monkey
     store = reopened(path).store
     assert isinstance(store, SqliteStore)
     before = sorted(path.parent.iterdir())
-    monkeypatch.setattr("store.sqlite.NODE_TABLES", ("nothing",))
+    monkeypatch.setattr("store.sqlite.NODE_PARTS", ("table nothing",))
     with pytest.raises(StoreError, match="nothing"):
         store.copy_to(path.with_name("copy.db"))
     assert sorted(path.parent.iterdir()) == before
@@ -186,12 +186,14 @@ LOSSES = {
     "snapshot-of-text": ["UPDATE snapshot SET digest='digest', state='state'"],
     "snapshot-of-numbers": ["UPDATE snapshot SET size='x', digest=7, state=NULL"],
     "no-tile-table": ["DROP TABLE tile"],
-    "no-leg-table": ["DROP TABLE leg"],
+    "no-view-of-legs": ["DROP VIEW leg"],
+    "no-table-of-fresh-legs": ["DROP TABLE fresh_leg"],
+    "no-table-of-settled-legs": ["DROP TABLE settled_leg"],
     "no-snapshot-table": ["DROP TABLE snapshot"],
-    "no-tables-of-the-node": ["DROP TABLE tile", "DROP TABLE leg", "DROP TABLE snapshot"],
+    "no-tables-of-the-node": ["DROP TABLE tile", "DROP TABLE fresh_leg", "DROP TABLE snapshot"],
     "no-record-of-migrations": ["DROP TABLE _sqlite_migrations"],
     "snapshot": ["DELETE FROM snapshot"],
-    "snapshot-and-legs": ["DELETE FROM snapshot", "DELETE FROM leg"],
+    "snapshot-and-legs": ["DELETE FROM snapshot", "DELETE FROM fresh_leg"],
 }
 
 
@@ -218,7 +220,7 @@ def test_who_a_service_concerns_has_a_leg_of_nothing_that_is_made_again_too(path
     legs = {number: list(node.store.legs(number)) for number in (PROVIDER, RECIPIENT)}
     assert [each[-1][1:] for each in legs.values()] == [(index + 1, 0, 0)] * 2
     node.store.close()
-    execute(path, "DROP TABLE leg")
+    execute(path, "DROP TABLE settled_leg")
     again = reopened(path)
     assert {number: list(again.store.legs(number)) for number in legs} == legs
     assert_whole(again)
@@ -228,7 +230,7 @@ def test_who_a_service_concerns_has_a_leg_of_nothing_that_is_made_again_too(path
 def test_lost_tiles_are_made_again_in_a_long_log(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "ledger.db", ORIGIN)
     entries = [b"%d" % number for number in range(20_000)]
-    store.append(entries, [leaf_hash(entry) for entry in entries], [])
+    store.append(entries, [leaf_hash(entry) for entry in entries], {})
     store.commit()
     nodes = store.hashes.frontier().nodes()
     store.close()

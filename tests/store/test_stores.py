@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
@@ -30,7 +31,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LogStore]:
 def add(store: LogStore, count: int, legs: int = 1) -> None:
     """Append the next so many entries, with legs of two accounts."""
     start = store.size
-    posted = [Leg(account, start, 5, -2) for account in ("a", "b")[:legs]]
+    posted = {(account, start): (5, -2) for account in ("a", "b")[:legs]}
     store.append(ENTRIES[start : start + count], HASHES[start : start + count], posted)
 
 
@@ -44,7 +45,7 @@ def test_a_new_one_is_empty(store: LogStore) -> None:
 def test_entries_come_back_in_order(store: LogStore) -> None:
     add(store, 3)
     add(store, 1)
-    store.append([], [], [])
+    store.append([], [], {})
     add(store, 300)
     assert store.size == 304
     assert list(store.entries(0, 304)) == ENTRIES[:304]
@@ -83,13 +84,13 @@ def _siblings(levels: list[list[bytes]], index: int) -> Iterator[tuple[list[byte
 def test_legs_come_back_by_account_in_order_of_entries(store: LogStore) -> None:
     for _ in range(3):
         add(store, 1, legs=2)
-    store.put_legs([Leg("b", 9, 1, 1)])
+    store.put_legs({("b", 9): (1, 1)})
     assert [leg.entry_index for leg in store.legs("a")] == [0, 1, 2]
     assert next(iter(store.legs("a"))) == Leg("a", 0, 5, -2)
     assert list(store.legs("nobody")) == []
     store.clear_legs()
     assert list(store.legs("a")) == list(store.legs("b")) == []
-    store.put_legs([Leg("a", 1, 7, 0)])
+    store.put_legs({("a", 1): (7, 0)})
     assert list(store.legs("a")) == [Leg("a", 1, 7, 0)]
 
 
@@ -130,7 +131,7 @@ def test_rollback_forgets_all_since_the_last_commit_and_nothing_before(store: Lo
     store.put_checkpoint(400, b"note")
     store.put_snapshot(300, b"d", b"s")
     store.clear_legs()
-    store.put_legs([Leg("a", 1, 1, 1)])
+    store.put_legs({("a", 1): (1, 1)})
     assert contents(store) != committed
     store.rollback()
     assert contents(store) == committed
@@ -166,6 +167,8 @@ class BothStores(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self._sweeping_often = patch("store.sqlite.FRESH_LEGS_MAX", 3)
+        self._sweeping_often.start()
         self._holder = tempfile.TemporaryDirectory()
         self._folder = Path(self._holder.name)
         self.memory: LogStore = MemoryStore(ORIGIN)
@@ -174,6 +177,7 @@ class BothStores(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.sqlite.close()
         self._holder.cleanup()
+        self._sweeping_often.stop()
 
     @rule(count=st.sampled_from([1, 2, 7, 120]))
     def append(self, count: int) -> None:

@@ -168,7 +168,7 @@ def replayed(store: LogStore) -> State:
     """The state of a node that knows nothing but the entries."""
     fresh = MemoryStore(store.origin)
     entries = list(store.entries(0, store.size))
-    fresh.append(entries, [leaf_hash(raw) for raw in entries], [])
+    fresh.append(entries, [leaf_hash(raw) for raw in entries], {})
     fresh.commit()
     return Node(fresh, None, HandClock()).state
 

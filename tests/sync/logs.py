@@ -75,7 +75,7 @@ def copy(node: Node, size: int | None = None, keys: NodeKeys = KEYS) -> Node:
     size = node.store.size if size is None else size
     store = MemoryStore(node.origin)
     entries = list(node.store.entries(0, size))
-    store.append(entries, [leaf_hash(raw) for raw in entries], [])
+    store.append(entries, [leaf_hash(raw) for raw in entries], {})
     for at, note in node.store.checkpoints():
         if at <= size:
             store.put_checkpoint(at, note)

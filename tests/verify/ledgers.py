@@ -427,7 +427,7 @@ def write_archive(path: Path, ledger: Ledger) -> Path:
     """The ledger as an archive, by the node's own store."""
     wide = path.with_suffix(".node")
     store = SqliteStore(wide, ledger.origin)
-    store.append(ledger.entries, [leaf_hash(raw) for raw in ledger.entries], [])
+    store.append(ledger.entries, [leaf_hash(raw) for raw in ledger.entries], {})
     for size, note in ledger.checkpoints:
         store.put_checkpoint(size, note)
     store.commit()
@@ -439,7 +439,7 @@ def write_archive(path: Path, ledger: Ledger) -> Path:
 def memory_store(ledger: Ledger) -> MemoryStore:
     """The ledger in a store, to write tiles from."""
     store = MemoryStore(ledger.origin)
-    store.append(ledger.entries, [leaf_hash(raw) for raw in ledger.entries], [])
+    store.append(ledger.entries, [leaf_hash(raw) for raw in ledger.entries], {})
     for size, note in ledger.checkpoints:
         store.put_checkpoint(size, note)
     store.commit()

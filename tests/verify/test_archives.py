@@ -418,14 +418,14 @@ def test_an_archive_that_is_being_written(tmp_path: Path) -> None:
         report = audit_ledger(ledger, PIN)
         assert report.findings == [] and report.size == 16
     assert report_of(path).size == 18
-    store.append([b"not yet committed"], [leaf_hash(b"not yet committed")], [])
+    store.append([b"not yet committed"], [leaf_hash(b"not yet committed")], {})
     assert report_of(path).findings == [] and report_of(path).size == 18
     store.close()
 
 
 def fill(store: SqliteStore, ledger: Ledger) -> None:
     new = ledger.entries[store.size :]
-    store.append(new, [leaf_hash(raw) for raw in new], [])
+    store.append(new, [leaf_hash(raw) for raw in new], {})
     for size, note in ledger.checkpoints:
         store.put_checkpoint(size, note)
     store.commit()

@@ -103,7 +103,7 @@ def test_the_published_tile_log_is_written_byte_for_byte(tmp_path: Path) -> None
     entries = parse_bundle(bundle)
     for size in range(1, 16):
         store = MemoryStore("example.com/log/testdata")
-        store.append(entries[:size], [leaf_hash(raw) for raw in entries[:size]], [])
+        store.append(entries[:size], [leaf_hash(raw) for raw in entries[:size]], {})
         store.put_checkpoint(size, (PUBLISHED_LOG / f"checkpoint.{size}").read_bytes())
         assert write_tiles(store, tmp_path / str(size)) == size
         written = tmp_path / str(size) / "example.com/log/testdata"

@@ -45,7 +45,7 @@ def in_memory(desk: Desk) -> Node:
     with Node.open(desk.home, writes=False) as node:
         entries = list(node.store.entries(0, node.store.size))
         store = MemoryStore(node.origin)
-        store.append(entries, [leaf_hash(raw) for raw in entries], [])
+        store.append(entries, [leaf_hash(raw) for raw in entries], {})
         for size, note in node.store.checkpoints():
             store.put_checkpoint(size, note)
         store.commit()

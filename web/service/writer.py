@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from gettext import gettext as _
@@ -146,8 +146,7 @@ class Writer:
         self._look_seconds = look_seconds
         self._queue = _Queue()
         self._thread: threading.Thread | None = None
-        self._answerer = ThreadPoolExecutor(1, "huzhu-promises")
-        self._answering: Future[None] | None = None
+        self._signing = ThreadPoolExecutor(1, "huzhu-promises")
         self._begun = threading.Event()
         self._begin_error: Exception | None = None
         self.counts = Counts()
@@ -221,7 +220,7 @@ class Writer:
             self._close()
 
     def _close(self) -> None:
-        self._answerer.shutdown()
+        self._signing.shutdown()
         self._home.close()
 
     def _write_safely(self, jobs: Sequence[_Job]) -> None:
@@ -280,9 +279,7 @@ class Writer:
             return True
         self.counts.batches += 1
         self.counts.seconds += time.perf_counter() - started
-        if self._answering is not None:
-            self._answering.result()
-        self._answering = self._answerer.submit(_answer_all, jobs, *answers)
+        _settle(jobs, answers)
         return True
 
     def _write_apart(self, jobs: Sequence[_Job]) -> bool:
@@ -299,8 +296,8 @@ class Writer:
                 return False
         return True
 
-    def _batch(self, jobs: Sequence[_Job]) -> tuple[list[Any], Promiser | None]:
-        """What each job came to, all of it on disk, and what signs promises where somebody asked for them."""
+    def _batch(self, jobs: Sequence[_Job]) -> Sequence[Any]:
+        """What each job came to, all of it on disk; its promises are signed while the disk is at work."""
         answers: list[Any] = []
         with self._home.batch(self._waits) as node:
             for is_question, together in groupby(jobs, lambda job: job.sheet is None):
@@ -310,10 +307,11 @@ class Writer:
             is_sealed = self._seal_due(node.state)
             if is_sealed:
                 node.seal(durable=False)
+            signed = self._signing.submit(_promised_all, jobs, answers, promiser)
         self.counts.seals += is_sealed
         self._look(node)
         self._count([answer for answer in answers if isinstance(answer, Answered)])
-        return answers, promiser
+        return signed.result()
 
     def _count(self, answers: Sequence[Answered]) -> None:
         accepted = sum(isinstance(one, Accepted) for answer in answers for one in answer.results)
@@ -398,14 +396,12 @@ def _answer(node: WritingNode, job: _Job) -> Any:
         return _Raised(error)
 
 
-def _answer_all(jobs: Sequence[_Job], answers: Sequence[Any], promiser: Promiser | None) -> None:
-    """Sign the promises that were asked for, and wake up who waits; in a thread of its own: the writer goes on."""
+def _promised_all(jobs: Sequence[_Job], answers: Sequence[Any], promiser: Promiser | None) -> Sequence[Any]:
+    """The answers with the promises that were asked for. Nobody is given one before the batch is on disk."""
     try:
-        if promiser is not None:
-            answers = [_promised(*pair, promiser) for pair in zip(jobs, answers, strict=True)]
+        return [_promised(*pair, promiser) for pair in zip(jobs, answers, strict=True)] if promiser else answers
     except Exception as error:
-        answers = [error] * len(jobs)
-    _settle(jobs, answers)
+        return [error] * len(jobs)
 
 
 def _promised(job: _Job, answer: Any, promiser: Promiser) -> Any:
