@@ -82,17 +82,17 @@ class MldsaSigningKey:
 
     seed: bytes = field(repr=False)
     public: bytes = field(init=False)
+    _private: "MLDSA44PrivateKey" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.seed) != MLDSA_SEED_BYTES:
             raise BadKeyError(f"an ML-DSA-44 seed has {MLDSA_SEED_BYTES} bytes, not {len(self.seed)}")
-        object.__setattr__(self, "public", self._private().public_key().public_bytes_raw())
-
-    def _private(self) -> "MLDSA44PrivateKey":
         from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
-        return MLDSA44PrivateKey.from_seed_bytes(self.seed)
+        private = MLDSA44PrivateKey.from_seed_bytes(self.seed)
+        object.__setattr__(self, "_private", private)
+        object.__setattr__(self, "public", private.public_key().public_bytes_raw())
 
     def sign(self, message: bytes) -> bytes:
         """The 2,420-byte signature."""
-        return self._private().sign(message)
+        return self._private.sign(message)

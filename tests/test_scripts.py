@@ -50,5 +50,5 @@ def test_the_bench_prints_its_table() -> None:
     assert done.returncode == 0, done.stderr
     rows = [line.split("|")[1:-1] for line in done.stdout.splitlines()]
     assert [len(row) for row in rows] == [5] * len(rows)
-    assert len(rows) == 2 + 16 + 9 + 5
+    assert len(rows) == 2 + 16 + 9 + 4 + 5
     assert all(row[3].strip() in ("yes", "NO") for row in rows[2:])
