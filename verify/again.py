@@ -10,7 +10,12 @@ GROUP_ENTRIES = 256
 
 
 class Remembered:
-    """The leaf hashes of all entries so far: of the last ones each, of the others a hash of each 256."""
+    """The leaf hashes of all entries so far: of the last ones each, of the others a hash of each 256.
+
+    ``source`` is where they are read again.
+    """
+
+    source: Source
 
     def __init__(self, groups: list[bytes], group: list[bytes]) -> None:
         self._groups = groups
@@ -23,8 +28,9 @@ class Remembered:
             self._groups.append(sha256(b"".join(self._group)).digest())
             self._group.clear()
 
-    def read(self, source: Source, index: int) -> bytes:
+    def read(self, index: int) -> bytes:
         """An entry that was added, read again; raises SourceError where it is not the same."""
+        source = self.source
         try:
             raw = source.entry(index)
         except IndexError:

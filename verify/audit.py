@@ -167,9 +167,10 @@ class LedgerAudit:
         self._trust = trust or Trust()
         self._findings = record.findings()
         self._watch = record.thaw_watch()
-        self._on_admitted = on_admitted
-        on_entry = self._watch.see if on_admitted is None else self._see
-        self._replay = Replay(state or record.thaw_state(), self._earlier, on_leg, on_entry)
+        self._remembered = remembered = Remembered(split(record.groups), split(record.group))
+        earlier = lambda index: CODEC.read(remembered.read(index))  # noqa: E731 - not a method: no audit refers to itself
+        see = self._watch.see if on_admitted is None else _both(self._watch.see, on_admitted)
+        self._replay = Replay(state or record.thaw_state(), earlier, on_leg, see)
         self._tree = record.frontier(self._replay.state.size)
         self._checkpoints = CheckpointCheck(
             origin, self._trust.policy, self._trust.admits, self._findings, record.checkpoints
@@ -178,7 +179,6 @@ class LedgerAudit:
         self._has_kept = bool(self._kept)
         self._genesis = record.genesis
         self._publics = dict(record.publics)
-        self._remembered = Remembered(split(record.groups), split(record.group))
         self._kinds = Counter(record.kinds)
         self._state_root = record.state_root
         self._ties = record.ties or Ties(origin)
@@ -216,6 +216,7 @@ class LedgerAudit:
         if source.origin != self.origin or self.size != held_size:
             raise ValueError("an audit goes on with the same ledger, from its newest checkpoint: thaw what was frozen")
         self._source, self._executor, self._workers = source, executor, workers
+        self._remembered.source = source
         self._checkpoints.begin(source.checkpoints(held_size), executor)
         if not self.size:
             self._kept.at_size(0, self._tree.root(), self._findings)
@@ -417,16 +418,6 @@ class LedgerAudit:
         detail = "the balances that follow from the entries are not those that it sealed"
         self._findings.add("seal.state", detail, index, body.height, expected, found)
 
-    def _earlier(self, index: int) -> Statement[Any]:
-        """For the rules: an entry that was good when it was passed, read again, and the same bytes as then."""
-        return CODEC.read(self._remembered.read(self._source, index))
-
-    def _see(self, claim: Claim) -> None:
-        """Both look at an entry that was found true."""
-        self._watch.see(claim)
-        if self._on_admitted is not None:
-            self._on_admitted(claim)
-
     # Step 9, and what there is to say
 
     def report(self) -> LedgerReport:
@@ -477,3 +468,13 @@ class LedgerAudit:
             ties=self._ties,
         )
         return format_record(record, self.size)
+
+
+def _both(first: OnAdmitted, second: OnAdmitted) -> OnAdmitted:
+    """Both look at an entry that was found true."""
+
+    def see(claim: Claim) -> None:
+        first(claim)
+        second(claim)
+
+    return see

@@ -53,7 +53,7 @@ from web.command import (
 )
 from web.commands_dossiers import looker
 from web.daysheet import parse_account
-from web.dossiers import open_people
+from web.dossiers import open_people, purpose_text
 from web.export import STDOUT
 from web.i18n import marked
 from web.keyring import Keyring
@@ -321,7 +321,7 @@ def _desk_looks(session: Session, account: str | None, looked: str | None) -> li
                     "account": each,
                     "ledger": node.origin,
                     "times": 1,
-                    "reason": look.purpose,
+                    "reason": purpose_text(look.purpose),
                 }
                 for each, look in found
                 if looked in (None, look.key)

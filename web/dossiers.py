@@ -20,7 +20,7 @@ from chain.encoding import format_base64
 from chain.entry import Entry, format_statement
 from ledger.bodies import AccountOpen, AccountUpdate
 from web.desk import DeskNode
-from web.i18n import marked
+from web.i18n import marked, translate
 from web.passbook import passbook, plain_line
 from web.problems import DeskError
 from web.refused import Draft
@@ -33,6 +33,14 @@ HASH_FIELD = re.compile(b'"dossier":')
 """Stands in every entry that has a dossier's hash."""
 SCAN_ENTRIES = 4_096
 """As many entries are looked through at once for a dossier's hash, from the log's end."""
+PURPOSES = {
+    "service": marked("to arrange a service"),
+    "check": marked("to check the entry with the person"),
+    "emergency": marked("an emergency"),
+    "visit": marked("a visit or a greeting"),
+    "other": marked("something else, as written below"),
+}
+"""What a dossier is looked at for; with `other` only the words count."""
 PHONE_MIN_DIGITS = 4
 """Fewer are no end of a phone number: too many people have it."""
 PHONE = re.compile(r"[0-9 ()+./-]+")
@@ -231,3 +239,14 @@ def matches(dossiers: Iterable[tuple[Locked, Dossier]], text: str, most: int) ->
 
 def _digits(text: str) -> str:
     return "".join(filter(str.isdecimal, text))
+
+
+def purpose_of(code: str, words: str) -> str:
+    """What a look was for, as it is kept: for readers of any language."""
+    return words if code == "other" else f"{code}: {words}".removesuffix(": ")
+
+
+def purpose_text(purpose: str) -> str:
+    """What a look was for in the reader's words; what was given at the command line as it is."""
+    code, _colon, words = purpose.partition(": ")
+    return " ".join(filter(None, (translate(PURPOSES[code]), words))) if code in PURPOSES else purpose

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PREFIX = "practice."
 ORIGIN = "practice.village.example/huzhu"
+NAME = "练习村 (Practice Village)"
 SHOWN_FILE = "practice.txt"
 """In its home: the password of everybody, another in each practice ledger. The page shows it; it protects nothing."""
 BESIDE = "-practice"
@@ -90,6 +91,7 @@ def make_practice(folder: Path, create: Callable[..., None]) -> None:
 
     def furnish(home: "Home", node: "DeskNode") -> None:
         chance = random.Random(SEED)  # noqa: S311 - the same people every time
+        home.set_name(NAME)
         accounts = _fill(home, node, founded, today, chance)
         _add_users(home, accounts, keys)
         _add_requests(home, accounts, now())

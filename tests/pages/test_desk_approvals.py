@@ -52,6 +52,7 @@ from web.pages.desk_signing import (
     order_of,
     recover,
 )
+from web.pages.desk_words import needed_words
 
 T = TypeVar("T")
 SECONDS = int(START.timestamp())
@@ -312,3 +313,16 @@ def test_a_failing_part_of_a_batch_leaves_nothing(point: Point, monkeypatch: pyt
     assert [draft.state for draft in point.drafts.waiting()] == ["waiting"]
 
 
+
+
+@pytest.mark.parametrize(
+    ("roles", "words"),
+    [
+        ((), ""),
+        (("member",), "a committee member"),
+        (("member", "member", "clerk"), "2 committee members, a clerk"),
+        (("authority", "authority"), "2 of the tier above"),
+    ],
+)
+def test_who_has_still_to_sign_is_counted(roles: tuple[str, ...], words: str) -> None:
+    assert needed_words(roles) == words

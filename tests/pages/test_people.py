@@ -137,6 +137,7 @@ def test_particulars_are_shown_for_a_purpose_which_the_person_can_see(own_villag
     for user, path, by in (("member", f"{page}/looks", ">clerk<"), ("person", "/me/looks", "clerk looked at:")):
         seen = look(own_village, user, path)
         assert "a visit or a greeting to bring mooncakes" in seen and by in seen
+        assert "上门看望或问候 to bring mooncakes" in look(own_village, user, path, language="zh")
 
 
 def test_whoever_is_described_anew_is_found_anew(own_village: Village, han: str) -> None:

@@ -199,7 +199,7 @@ def test_passwords_and_passphrases_are_held_to_the_same(people: Committee) -> No
         assert told in flaws(people.post("/setup/passwords/0", password=typed, again=again))[0]
     people.answer_passwords()
     for typed, again, told in (
-        ("short", "short", "too short"),
+        ("short", "short", "at least 10 characters"),
         ("柿" * 12, "柿" * 12, "over and over"),
         (PASSPHRASE, PASSPHRASE + " ", "another than the one above"),
         ("柿子熟了的时候" * 50, "x", "too long"),

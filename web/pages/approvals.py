@@ -46,7 +46,7 @@ from web.pages.desk_signing import (
     parse_body,
     recover,
 )
-from web.pages.desk_words import ROLES_NEEDED, Words, accounts_in, pointed, told, why
+from web.pages.desk_words import Words, accounts_in, needed_words, pointed, told, why
 from web.pages.forms import EMPTY, Form
 from web.pages.kit import Kit
 from web.pages.names import Names
@@ -366,7 +366,7 @@ def _sheets(
 
 def _row(each: Waiting, words: Words, noted: Noted, outcome: str) -> Row:
     draft = each.draft
-    needs = _(", ").join(_(ROLES_NEEDED.get(role, role)) for role in each.missing)
+    needs = needed_words(each.missing)
     cannot = why(each.why_not) if each.why_not else ""
     when = words.moment(draft.by.at_seconds)
     about = [] if noted.about is None else [(noted.about[0], words.brief(noted.about[1]))]

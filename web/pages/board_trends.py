@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
-from ledger.figures import Period, format_span
+from ledger.figures import Period
 from ledger.parameters import CATEGORIES
 from ledger.risk import BAND_YEARS, REDEEMABLE_YEARS, forecast_of, format_period
 from ledger.state import month_of
@@ -65,7 +65,7 @@ def trend_routes(router: APIRouter, facts: Facts) -> None:
             charts=charts,
             span=span,
             spans=SPANS,
-            period=format_span(period),
+            period=f"{format_period(period.first)} – {format_period(period.last)}",
             ledger_asked=ledger,
             ledgers=[row.origin for row in facts.subtree.rows(who)],
             found=found,

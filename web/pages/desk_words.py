@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,11 @@ ROLES_NEEDED = {
     "clerk": marked("a clerk"),
     "member": marked("a committee member"),
     "authority": marked("the tier above"),
+}
+MORE_NEEDED = {
+    "clerk": marked("{number} clerks"),
+    "member": marked("{number} committee members"),
+    "authority": marked("{number} of the tier above"),
 }
 
 
@@ -134,6 +140,14 @@ class Words:
     def moment(self, seconds: int) -> str:
         """A local day and time."""
         return f"{self.local(datetime.datetime.fromtimestamp(seconds, UTC)):%Y-%m-%d %H:%M}"
+
+
+def needed_words(roles: Iterable[str]) -> str:
+    """Who has still to sign, by their roles."""
+    return _(", ").join(
+        _(ROLES_NEEDED.get(role, role)) if number == 1 else _(MORE_NEEDED.get(role, role)).format(number=number)
+        for role, number in Counter(roles).items()
+    )
 
 
 def local_name(code: str) -> str:

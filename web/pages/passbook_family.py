@@ -16,7 +16,7 @@ from chain.fields import UTC, Time
 from store.access import Look
 from web.access.who import Who
 from web.desk import DeskNode
-from web.dossiers import NAMES, open_people
+from web.dossiers import NAMES, open_people, purpose_text
 from web.i18n import marked
 from web.i18n import translate as _
 from web.pages.kit import Kit
@@ -90,7 +90,10 @@ def family_router(mine: Mine) -> APIRouter:
         found = await to_thread.run_sync(_looks, kit, who, since)
         dossier = await kit.writer.ask(partial(_dossier_looks, number=own.number))
         seen = sorted([*found, *_timely(dossier, since)], key=lambda look: look.at, reverse=True)
-        local = [(own.local(look.at), look, looked_at(look.what)) for look in seen[:LOOKS_SHOWN_MAX]]
+        local = [
+            (own.local(look.at), look, looked_at(look.what), purpose_text(look.purpose))
+            for look in seen[:LOOKS_SHOWN_MAX]
+        ]
         return mine.page(request, own, "looks.html", looks=local, is_cut=len(seen) > LOOKS_SHOWN_MAX)
 
     return router

@@ -21,7 +21,7 @@ from ledger.numbers import has_check_digits
 from web.access.who import CLERK, MEMBER, Who
 from web.desk import DeskNode
 from web.dossiers import NAMES as FIELD_NAMES
-from web.dossiers import open_people, plain_person
+from web.dossiers import PURPOSES, open_people, plain_person, purpose_of, purpose_text
 from web.i18n import translate as _
 from web.pages.forms import EMPTY, Form
 from web.pages.kit import Kit
@@ -29,7 +29,7 @@ from web.pages.names import Names
 from web.pages.passbook_family import looked_at
 from web.pages.people_dossiers import dossier_of, waiting_dossier
 from web.pages.people_reading import Portrait, portrait_of
-from web.pages.people_words import DOSSIER, GROUPS, PERSON, PURPOSES, SCOPES, worded
+from web.pages.people_words import DOSSIER, GROUPS, PERSON, SCOPES, worded
 from web.problem import Problem
 
 PURPOSE_MAX_CHARACTERS = 200
@@ -65,8 +65,7 @@ def person_router(kit: Kit, names: Names) -> APIRouter:
             form.flaw("purpose", _("say what you need it for"))
         if form.flaws:
             return await show(request, who, account, form, status=422)
-        purpose = words if chosen == "other" else " ".join(filter(None, [_(PURPOSES[chosen]), words]))
-        await look_at(kit, who, account, purpose)
+        await look_at(kit, who, account, purpose_of(chosen, words))
         return await show(request, who, account, form, await read_dossier(kit, account))
 
     @router.get("/people/{account}/looks")
@@ -195,7 +194,7 @@ async def looks_at(kit: Kit, account: str, portrait: Portrait) -> list[LookRow]:
         for look in seen
         if look.what != DOSSIER
     ]
-    rows += [(_seconds(look.time), look.key, looked_at(DOSSIER), look.purpose, 1) for look in given]
+    rows += [(_seconds(look.time), look.key, looked_at(DOSSIER), purpose_text(look.purpose), 1) for look in given]
     rows.sort(key=lambda row: row[0], reverse=True)
     return [
         LookRow(f"{own.local(_moment(at)):%Y-%m-%d %H:%M}", user, what, purpose, times)

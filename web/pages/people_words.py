@@ -1,4 +1,4 @@
-"""What the pages of people call things: purposes, looks, kin, credentials, groups, the ends of accounts."""
+"""What the pages of people call things: looks, kin, credentials, groups, the ends of accounts."""
 
 from collections.abc import Mapping
 
@@ -7,13 +7,6 @@ from web.i18n import translate as _
 
 PERSON, DOSSIER = "person", "dossier"
 """What somebody was shown, in the record of looks."""
-PURPOSES = {
-    "service": marked("to arrange a service"),
-    "check": marked("to check the entry with the person"),
-    "emergency": marked("an emergency"),
-    "visit": marked("a visit or a greeting"),
-    "other": marked("something else, as written below"),
-}
 RELATIONS = {
     "spouse": marked("husband or wife"),
     "parent": marked("father or mother"),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from ledger.parameters import DEFAULTS, format_parameters
 from store.keyfiles import PASSPHRASE_MAX_BYTES
 from store.settings import is_name
-from web.access.passwords import PASSWORD_MIN_CHARACTERS, Passwords, new_password
+from web.access.passwords import PASSWORD_MIN_CHARACTERS, PasswordError, Passwords, new_password
 from web.i18n import marked
 from web.i18n import translate as _
 from web.pages.forms import EMPTY, Form
@@ -209,9 +209,14 @@ def village_router(kit: SetupKit) -> APIRouter:
 def read_passphrase(form: Form) -> bytes | None:
     """A new passphrase, typed twice; None, and flaws, where it is none."""
     typed = form.get("passphrase")
-    taken(form, "passphrase", lambda text: new_password("", text), typed)
     if len(typed.encode(errors="surrogatepass")) > PASSPHRASE_MAX_BYTES or not typed.isprintable():
         form.flaw("passphrase", _("the passphrase is too long, or has characters that cannot be typed"))
+    else:
+        try:
+            new_password("", typed)
+        except PasswordError:
+            text = _("a passphrase has at least {least} characters, and not the same few over and over: choose another")
+            form.flaw("passphrase", text.format(least=PASSWORD_MIN_CHARACTERS))
     if not form.flaws and form.get("passphrase2") != typed:
         form.flaw("passphrase2", _("this is another than the one above: type both again"))
     return None if form.flaws else typed.encode()

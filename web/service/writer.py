@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from gettext import gettext as _
 from itertools import groupby
 from typing import Any, Protocol, TypeVar
@@ -90,6 +91,8 @@ class Standing:
     """Why the last batch could not be written; empty where it could."""
     has_authority: bool = True
     """Whether genesis names authorities; where it names none, members act in their place (RULES §1)."""
+    utc_offset: timedelta = timedelta()
+    """Of the village's clocks."""
 
 
 @dataclass(slots=True)
@@ -329,6 +332,7 @@ class Writer:
             state.tier,
             dict(state.admitted),
             has_authority=state.has_authority,
+            utc_offset=state.utc_offset,
         )
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:

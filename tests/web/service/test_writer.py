@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,8 @@ class FakeHome:
         self.gate.set()
         self.is_closed = False
         self.state = SimpleNamespace(
-            size=0, height=0, block_entries=0, sealed_at=None, tier="village", admitted={}, has_authority=True
+            **{"size": 0, "height": 0, "block_entries": 0, "sealed_at": None, "tier": "village", "admitted": {}},
+            **{"has_authority": True, "utc_offset": timedelta(hours=8)},
         )
         self.sealed = 0
 
