@@ -237,7 +237,7 @@ class SqliteStore:
         self._do(
             lambda: self._connection.executemany(
                 f"INSERT INTO fresh_leg VALUES({self._log}, ?, ?, ?, ?)",
-                [(*place, *amounts) for place, amounts in legs.items()],
+                [(*place, *legs[place]) for place in sorted(legs)],
             )
         )
         self._fresh_legs += len(legs)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chain.block import Seal
+from chain.canonical import format_canonical
 from chain.checkpoint import Checkpoint, format_checkpoint_text, open_checkpoint
 from chain.cosignature import cosign_ed25519, member_name, verify_any, verify_cosignature
 from chain.entry import Signature, Statement, format_statement
@@ -356,6 +357,32 @@ def test_a_spoiled_sheet_is_refused_whole(spoil: Spoil, code: str, count: int) -
     assert contents(node.store) == before and freeze(node.state) == state
     accepted(node.submit(sheet))
     assert_whole(node)
+
+
+HASH = base64.b64encode(bytes(32)).decode()
+PLACES = ((0, 0, 1), (0, 0, 2), (5, 1, 2), (0, 1, 2), (0, 1, 1024), (0, 10, 1024))
+"""Index, hashes and size."""
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize(
+    "brought",
+    [
+        *({"sheet": {"index": index, "path": [HASH] * count, "size": of}} for index, count, of in PLACES),
+        {"sigs": [{"key": CLERK.id, "sig": base64.b64encode(bytes(64)).decode()}]},
+    ],
+    ids=[*map(str, PLACES), "signatures"],
+)
+def test_a_statement_brings_no_place_and_no_signatures_along(brought: dict[str, Any], size: int) -> None:
+    """It would be signed as a sheet of its own, and audited as a part of another."""
+    node = new_node()
+    before, sheet = node.store.size, presigned(node, [donation(1), donation(2)][:size])
+    first = format_canonical(json.loads(sheet.statements[0]) | brought)
+    bad = sign_sheet(node.domain, [first, *sheet.statements[1:]], CLERK, [MEMBERS[1]])
+    assert outcomes(node.submit(bad))[0].startswith("entry.")
+    assert node.store.size == before + size - 1
+    assert_whole(node)
+
 
 
 def test_the_same_sheet_gets_the_same_answer_and_is_recorded_once() -> None:

@@ -88,7 +88,8 @@ def check_chunk(chunk: Chunk) -> Checked:
 class Signatures:
     """Verifies sheets and signatures; those of entries that follow each other on one sheet once.
 
-    ``sheet`` is size and root of the one sheet that all of them are on, for whoever has made their paths there himself.
+    ``sheet`` is size and root of the one sheet that all of them are on, for whoever has put them there himself: where an
+    entry says so too, its path is not climbed again.
     """
 
     def __init__(self, domain: SheetDomain, sheet: tuple[int, bytes] | None = None) -> None:
@@ -101,13 +102,18 @@ class Signatures:
     def verdict(self, raw: bytes, entry: Entry[Any], publics: Mapping[str, bytes]) -> Verdict | None:
         """What is wrong with the entry's sheet or signatures; ``publics`` are the keys to verify with, by key id."""
         try:
-            size, root = self._sheet or self._roots.root(leaf_hash(statement_of(raw, entry)), entry)
+            size, root = self._known(entry) or self._roots.root(leaf_hash(statement_of(raw, entry)), entry)
         except ProofError as error:
             return "entry.sheet", str(error)
         sheet = (root, size, entry.by, entry.sigs)
         if sheet != self._last:
             self._last, self._last_verdict = sheet, self._verify(entry, size, root, publics)
         return self._last_verdict
+
+    def _known(self, entry: Entry[Any]) -> tuple[int, bytes] | None:
+        """The sheet, where the entry has the place that it was given: a statement may have brought another along."""
+        is_alone = self._sheet is not None and self._sheet[0] == 1
+        return self._sheet if is_alone == (entry.sheet is None) else None
 
     def _verify(self, entry: Entry[Any], size: int, root: bytes, publics: Mapping[str, bytes]) -> Verdict | None:
         message, beside = self._domain.messages(entry.by, size, root)

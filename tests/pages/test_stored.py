@@ -116,10 +116,10 @@ def look(page: Any, paths: list[str]) -> None:
     page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
     for path in paths:
         page.goto(path)
-        for field in page.locator("input[role=combobox], input[type=search]").all()[:2]:
+        for field in page.locator("input[role=combobox]").all()[:2]:
             if field.is_visible():
                 field.press_sequentially(FIRST)
-                page.wait_for_load_state("networkidle")
+                page.locator("[role=option]:visible, .hint[role=status]:not(:empty)").first.wait_for()
         assert not page.evaluate("() => 'hz' in window || document.querySelector('img[src=x]') !== null"), path
 
 

@@ -402,17 +402,17 @@ def _answer(node: WritingNode, job: _Job) -> Any:
 
 def _promised_all(jobs: Sequence[_Job], answers: Sequence[Any], promiser: Promiser | None) -> Sequence[Any]:
     """The answers with the promises that were asked for. Nobody is given one before the batch is on disk."""
-    try:
-        return [_promised(*pair, promiser) for pair in zip(jobs, answers, strict=True)] if promiser else answers
-    except Exception as error:
-        return [error] * len(jobs)
+    return [_promised(*pair, promiser) for pair in zip(jobs, answers, strict=True)] if promiser else answers
 
 
 def _promised(job: _Job, answer: Any, promiser: Promiser) -> Any:
     if not job.promises:
         return answer
     accepted = [one for one in answer.results if isinstance(one, Accepted)]
-    return Answered(answer.results, [promiser(one.index, one.leaf_hash) for one in accepted])
+    try:
+        return Answered(answer.results, [promiser(one.index, one.leaf_hash) for one in accepted])
+    except Exception as error:
+        return error
 
 
 def _settle(jobs: Sequence[_Job], answers: Sequence[Any]) -> None:

@@ -16,7 +16,7 @@ from store.log import StoreError
 from web.service import writer as module
 from web.service.writer import Answered, BusyError, Writer
 
-POISON = b"poison"
+POISON, UNPROMISED = b"poison", b"unpromised"
 
 
 def sheet(*statements: bytes) -> SignedSheet:
@@ -37,6 +37,15 @@ class FakeHome:
             **{"has_authority": True, "utc_offset": timedelta(hours=8)},
         )
         self.sealed = 0
+        self.promised = threading.Event()
+        self.waits: Callable[[], object] = bool
+        """What the disk does before it fails."""
+
+    def promise(self, _index: int, leaf_hash: bytes) -> bytes:
+        self.promised.set()
+        if leaf_hash == UNPROMISED:
+            raise ValueError
+        return b"promise"
 
     @contextmanager
     def batch(self, waits: Callable[[], Iterable[object]] = tuple) -> Iterator[Any]:  # noqa: ARG002
@@ -44,6 +53,7 @@ class FakeHome:
         written: list[bytes] = []
         yield FakeNode(self, written)
         if self.fails:
+            self.waits()
             raise StoreError("the disk is full")
         self.committed.append(written)
         self.state.size += len(written)
@@ -73,7 +83,7 @@ class FakeNode:
         return [Accepted(self.state.size + place, raw) for place, raw in enumerate(submitted.statements)]
 
     def promiser(self) -> Callable[[int, bytes], bytes]:
-        return lambda _index, _leaf_hash: b"promise"
+        return self._home.promise
 
     def seal(self, *, durable: bool) -> None:
         assert not durable
@@ -130,6 +140,36 @@ def test_a_failing_commit_is_told_to_all_and_the_next_goes_on() -> None:
 
 async def writer_put(writer: Writer, raw: bytes) -> Answered:
     return await writer.submit(sheet(raw), False)
+
+
+def test_a_promise_that_is_signed_before_the_commit_fails_goes_to_nobody() -> None:
+    home = FakeHome()
+    with writing(home) as writer:
+        home.fails, home.waits = True, home.promised.wait
+        failed = asyncio.run(gathered(writer.submit(sheet(b"a"), True), writer_put(writer, b"b")))
+        assert home.promised.is_set()
+        assert all(isinstance(one, StoreError) for one in failed)
+        home.fails = False
+        assert asyncio.run(writer.submit(sheet(b"a"), True)).promises == [b"promise"]
+
+
+def test_a_promise_that_cannot_be_signed_is_one_client_s_trouble() -> None:
+    home = FakeHome()
+    with writing(home) as writer:
+
+        async def send() -> list[Any]:
+            home.gate.clear()
+            waiting = [writer.submit(sheet(raw), True) for raw in (b"a", UNPROMISED)]
+            others: list[Any] = [writer_put(writer, b"b"), writer.ask(lambda _node: "answered")]
+            tasks = [asyncio.ensure_future(each) for each in (*waiting, *others)]
+            await asyncio.sleep(0)
+            home.gate.set()
+            return await gathered(*tasks)
+
+        first, second, third, fourth = asyncio.run(send())
+    assert first.promises == [b"promise"] and third.promises == () and fourth == "answered"
+    assert isinstance(second, ValueError)
+    assert home.written == [b"a", UNPROMISED, b"b"], "what is on disk stays there"
 
 
 def test_what_one_sheet_breaks_does_not_break_the_others() -> None:
