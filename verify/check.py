@@ -88,8 +88,8 @@ def check_chunk(chunk: Chunk) -> Checked:
 class Signatures:
     """Verifies sheets and signatures; those of entries that follow each other on one sheet once.
 
-    ``sheet`` is size and root of the one sheet that all of them are on, for whoever has put them there himself: where an
-    entry says so too, its path is not climbed again.
+    ``sheet`` is size and root of the one sheet that all of them are on, for whoever has put them there himself: where
+    an entry says so too, its path is not climbed again.
     """
 
     def __init__(self, domain: SheetDomain, sheet: tuple[int, bytes] | None = None) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from gettext import gettext as _
 from pathlib import Path
@@ -139,7 +140,7 @@ def _states(places: "Sequence[Place]", folder: Path | None) -> "AuditStates | No
 
 
 def _old_states(places: "Sequence[Place]", states: "AuditStates") -> "dict[Place, AuditState]":
-    found = ((place, states.read(place)) for place in places)
+    found = ((place, states.look(place)) for place in places)
     return {place: old for place, old in found if old is not None}
 
 
@@ -157,14 +158,13 @@ def _pool(
     jobs: int, cluster_address: str | None, places: "Sequence[Place]", old: "Mapping[Place, AuditState]"
 ) -> "Iterator[Pool]":
     """As many workers as the new entries are worth."""
-    from verify.frozen import frozen_size
     from web.audits import Pool, cluster
 
     if cluster_address is not None:
         with cluster(cluster_address) as pool:
             yield pool
         return
-    starts = {place: frozen_size(state.raw) for place, state in old.items()}
+    starts = {place: state.start for place, state in old.items()}
     new_count = sum(max(0, place.size - starts.get(place, 0)) for place in places)
     with workers(jobs, new_count) as executor:
         yield Pool(executor, jobs)
@@ -178,14 +178,16 @@ def _resumed(
     pool: "Pool",
     show: "OnProgress",
 ) -> "Iterator[Resumed]":
-    """Each ledger's audit; what it leaves is kept at once."""
+    """Each ledger's audit; what it goes on from is read when its turn comes, and what it leaves is kept at once."""
     from web.audits import audit_places
 
-    frozen = {place: state.raw for place, state in old.items()}
+    def frozen(place: "Place") -> bytes:
+        return states.read(place) if states is not None and place in old else b""
+
     for place, each in zip(places, audit_places(places, frozen, brought, pool, show), strict=True):
-        if states is not None and each.frozen and each.frozen != frozen.get(place):
+        if states is not None and each.frozen and each.frozen != frozen(place):
             states.write(place, each.frozen)
-        yield each
+        yield replace(each, frozen=b"")
 
 
 def _write_page(

@@ -7,7 +7,7 @@ where it lies. Each goes on from what its last audit left.
 import functools
 import importlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from gettext import gettext as _
@@ -36,16 +36,16 @@ class Pool:
 
 
 def audit_places(
-    places: "Sequence[Place]", frozen: "Mapping[Place, bytes]", trust: "Trust", pool: Pool, show: OnProgress
+    places: "Sequence[Place]", frozen: "Callable[[Place], bytes]", trust: "Trust", pool: Pool, show: OnProgress
 ) -> "Iterator[Resumed]":
-    """Audit each ledger, from what was ``frozen`` of it; in order."""
+    """Audit each ledger, from what ``frozen`` gives of it; in order."""
     total = sum(place.size for place in places)
     if pool.executor is not None and _are_tasks(places, pool.workers):
         yield from _by_tasks(places, frozen, trust, pool.executor, pool.workers, show)
         return
     done = 0
     for place in places:
-        yield _audit_here(place, frozen.get(place, b""), trust, pool, functools.partial(_show, show, done, total))
+        yield _audit_here(place, frozen(place), trust, pool, functools.partial(_show, show, done, total))
         done += place.size
         show(done, total)
 
@@ -79,7 +79,7 @@ def audit_there(place: "Place", raw: bytes, trust: "Trust") -> "Resumed":
 
 def _by_tasks(
     places: "Sequence[Place]",
-    frozen: "Mapping[Place, bytes]",
+    frozen: "Callable[[Place], bytes]",
     trust: "Trust",
     executor: Executor,
     workers: int,
@@ -89,7 +89,7 @@ def _by_tasks(
     under_way: deque[tuple[Place, Future[Resumed]]] = deque()
     for place in [*places, None]:
         if place is not None:
-            under_way.append((place, executor.submit(audit_there, place, frozen.get(place, b""), trust)))
+            under_way.append((place, executor.submit(audit_there, place, frozen(place), trust)))
         while under_way and (place is None or len(under_way) > TASKS_AHEAD_PER_WORKER * workers):
             first, future = under_way.popleft()
             yield future.result()

@@ -25,9 +25,10 @@ OWNER_ONLY, FOLDER_OWNER_ONLY = 0o600, 0o700
 
 @dataclass(frozen=True, slots=True)
 class AuditState:
-    """What the last audit of a ledger left, and when."""
+    """That an audit of a ledger has left something, and when."""
 
-    raw: bytes
+    start: int
+    """From which entry on the next one goes, by its own word."""
     at: Time
 
 
@@ -37,21 +38,30 @@ class AuditStates:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def read(self, place: "Place") -> AuditState | None:
-        """What the last audit of it left; None where there was none."""
+    def look(self, place: "Place") -> AuditState | None:
+        """Whether the last audit of it left something; None where there was none."""
+        from verify.frozen import HEAD_BYTES, frozen_size
+
+        head, written = self._read(place, HEAD_BYTES)
+        return None if written is None else AuditState(frozen_size(head), datetime.fromtimestamp(int(written), UTC))
+
+    def read(self, place: "Place") -> bytes:
+        """What the last audit of it left; nothing where there was none."""
         from verify.frozen import FROZEN_MAX_BYTES, HEAD_BYTES
 
+        return self._read(place, HEAD_BYTES + FROZEN_MAX_BYTES + 1)[0]
+
+    def _read(self, place: "Place", most: int) -> tuple[bytes, float | None]:
+        """The beginning of its file, and when that was written."""
         path = self._path(place)
         try:
             with path.open("rb") as file:
-                raw = file.read(HEAD_BYTES + FROZEN_MAX_BYTES + 1)
-                written = os.fstat(file.fileno()).st_mtime
+                return file.read(most), os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
-            return None
+            return b"", None
         except OSError as error:
             text = _("{path} cannot be read ({why}); `--full` audits without it, `--state` names another folder")
             raise DeskError(text.format(path=path, why=error.strerror)) from error
-        return AuditState(raw, datetime.fromtimestamp(int(written), UTC))
 
     def write(self, place: "Place", raw: bytes) -> None:
         """Keep what this audit leaves, in place of what there was.

@@ -59,6 +59,10 @@ class Server(uvicorn.Server):
         name = f"[{host}]" if ":" in host else host
         return f"{'https' if self.config.is_ssl else 'http'}://{name}:{port}"
 
+    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - as uvicorn has it
+        """Stop, and no faster when told again: who waits for an answer gets it, within ``STOP_SECONDS``."""
+        self.should_exit = True
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """The same as uvicorn's, which would end by the signal itself in the end."""

@@ -53,7 +53,8 @@ def process(home: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], st
         held.stderr.close()
 
 
-def test_it_stops_when_told_to_and_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT, signal.SIGTERM]], ids=len)
+def test_it_stops_when_told_to_and_loses_nothing(told: list[signal.Signals], tmp_path: Path) -> None:
     home, tokens = fresh_home(tmp_path / "home")
     with process(home) as (held, url):
         with httpx.Client(base_url=url, timeout=SECONDS) as client:
@@ -61,7 +62,8 @@ def test_it_stops_when_told_to_and_loses_nothing(tmp_path: Path) -> None:
             body = format_sheet(sheet_of(home, 3))
             sign = {"Authorization": f"Bearer {tokens['clerk']}"}
             assert client.post("/api/v1/entries", content=body, headers=JSON | sign).status_code == 200
-        held.send_signal(signal.SIGTERM)
+        for each in told:
+            held.send_signal(each)
         assert held.stderr is not None
         said = held.stderr.read()
         assert held.wait(SECONDS) == 0
