@@ -52,16 +52,16 @@ def make_home(home: Path, service_count: int) -> None:
         write_days(node, people, clock, service_count)
 
 
-def make_county(path: Path, ledger_count: int) -> None:
+def make_county(path: Path, ledger_count: int, service_count: int = COUNTY_SERVICES) -> None:
     """An archive of so many villages, each with its year, under keys and signatures of its own ledger."""
-    write_archive(path, (_year(number) for number in range(ledger_count)))
+    write_archive(path, (_year(number, service_count) for number in range(ledger_count)))
 
 
-def _year(number: int) -> MemoryStore:
+def _year(number: int, service_count: int) -> MemoryStore:
     people, clock, store = village(COUNTY_ACCOUNTS), Clock(), MemoryStore(f"village-{number}.example/bench")
     node = Node(store, NODE_KEYS, clock)
     node.found(Founding(store.origin, [people.clerk], people.members, 2, parameters=PARAMETERS))
-    write_days(node, people, clock, COUNTY_SERVICES)
+    write_days(node, people, clock, service_count)
     return store
 
 

@@ -88,9 +88,11 @@ def _service(connection: sqlite3.Connection) -> None:
 
 
 def _drop(connection: sqlite3.Connection, parts: Iterable[str]) -> None:
-    for part in parts:
-        kind, name = part.split()
-        connection.execute(f"DROP {kind} IF EXISTS {name}")
+    """Drop what has these names, whatever it is: a file may have anything by them."""
+    names = {part.split()[1] for part in parts}
+    for kind, name in connection.execute("SELECT type, name FROM sqlite_schema").fetchall():
+        if name in names:
+            connection.execute(f"DROP {kind} {name}")
 
 
 T = TypeVar("T")
