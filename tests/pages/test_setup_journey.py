@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zxingcpp
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -15,6 +14,7 @@ from store.home import Home
 from tests.pages.conftest import HEIGHT, LOCALES, WAIT_MS, Check, Shoot, watch
 from tests.pages.setting_up import ASKED, NAMES, ORIGIN, PASSPHRASE, WORD, SettingUp, password_of, setting_up
 from tests.web.desk import run
+from tests.web.rendering import codes
 from web.practice import SHOWN_FILE
 
 Open = Callable[..., Page]
@@ -195,8 +195,7 @@ def printed(page: Page, look: Looker) -> list[list[str]]:
     sheets = [words[start : start + 20] for start in range(0, len(words), 20)]
     for number, sheet in enumerate(sheets):
         picture = paper.locator(".qr").nth(number).screenshot(scale="device")
-        (code,) = zxingcpp.read_barcodes(Image.open(BytesIO(picture)))
-        assert code.text == " ".join(sheet)
+        assert codes(Image.open(BytesIO(picture))) == [" ".join(sheet)]
     paper.close()
     return sheets
 
