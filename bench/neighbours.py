@@ -15,15 +15,14 @@ from contextlib import closing
 from pathlib import Path
 
 from bench.figure import CORES, HUZHU, Figure, measured
-from bench.pages import TOP, serving
+from bench.pages import TOP, make_parent, serving
 from bench.report import COUNTY_SERVICES, NODE_KEYS, make_county, write_archive
 from bench.service import drive, once, served
 from bench.village import ORIGIN, Clock, build, founding, village
 from chain.merkle import prove_consistency
 from chain.note import format_vkey
 from chain.witness import format_add_checkpoint
-from ledger.bodies import OrgAdmit
-from node import Accepted, Founding, Node
+from node import Founding, Node
 from store.log import MemoryStore
 
 VILLAGE = 320
@@ -48,26 +47,14 @@ def mirroring(folder: Path, large: Path) -> Iterator[Figure]:
     with Node.open(large, writes=False) as node:
         size, vkey = node.store.size, format_vkey(node.vkey)
     with serving(large) as url:
-        make_parent(home, url, vkey)
+        make_parent(home, village(VILLAGE), Clock(), {ORIGIN: vkey})
+        with (home / "node.toml").open("a") as settings:
+            settings.write(f'\n[[children]]\norigin = "{ORIGIN}"\nurl = "{url}"\n')
         pulled = measured("tend", "--only", "pull", "--home", str(home))[0]
     file = str(large / "ledger.db")
     audited = measured("verify", file, "--full", "--jobs", str(CORES), "--state", str(folder / "audits"))[0]
     beside = f"{size / pulled:,.0f} entries/s beside {size / audited:,.0f} by `verify` on {CORES} cores"
     yield Figure(f"mirroring {size:,} entries ÷ their audit", audited / pulled, "×", 0.7, beside=beside)
-
-
-def make_parent(home: Path, url: str, vkey: str) -> None:
-    """The home of a township that has admitted the ledger, and knows where it is."""
-    people, clock = village(VILLAGE), Clock()
-    Node.create(home, Founding(TOP, [people.clerk], people.members, 2, tier="township"), None, clock)
-    with Node.open(home, writes=True, clock=clock) as above:
-        admission = OrgAdmit(origin=ORIGIN, tier="village", vkey=vkey)
-        results = above.write(people.members[0], people.members[1:2], [admission])
-        if not all(isinstance(result, Accepted) for result in results):
-            raise RuntimeError(f"the admission was refused: {results}")
-        above.seal()
-    with (home / "node.toml").open("a") as settings:
-        settings.write(f'\n[[children]]\norigin = "{ORIGIN}"\nurl = "{url}"\n')
 
 
 def witnessing(folder: Path, large: Path) -> Iterator[Figure]:

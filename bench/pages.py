@@ -9,7 +9,7 @@ import csv
 import datetime
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -203,17 +203,22 @@ def make_tier(folder: Path, home: Path, count: int) -> None:
     """A home that has admitted and mirrored so many villages, each with a month of services."""
     people, clock = village(ACCOUNTS), Clock()
     clock.now = datetime.datetime.now(UTC).replace(microsecond=0) - datetime.timedelta(days=DAYS + 1)
+    origins = [f"village-{number}.example/bench" for number in range(count)]
+    nodes = [_village(origin, people, Clock(clock.now)) for origin in origins]
+    make_parent(home, people, clock, {node.origin: format_vkey(node.vkey) for node in nodes})
+    write_archive(folder / "villages.db", [node.store for node in nodes])
+    measured("receive", str(folder / "villages.db"), "--home", str(home))
+
+
+def make_parent(home: Path, people: Village, clock: Clock, vkeys: Mapping[str, str]) -> None:
+    """The home of a township that has admitted these villages, each with its key."""
     Node.create(home, Founding(TOP, [people.clerk], people.members, 2, tier="township"), None, clock)
     with Node.open(home, writes=True, clock=clock) as above:
-        origins = [f"village-{number}.example/bench" for number in range(count)]
-        nodes = [_village(origin, people, Clock(clock.now)) for origin in origins]
-        admissions = [OrgAdmit(origin=node.origin, tier="village", vkey=format_vkey(node.vkey)) for node in nodes]
+        admissions = [OrgAdmit(origin=origin, tier="village", vkey=vkey) for origin, vkey in vkeys.items()]
         results = above.write(people.members[0], people.members[1:2], admissions)
         if not all(isinstance(result, Accepted) for result in results):
             raise RuntimeError(f"an admission was refused: {results}")
         above.seal()
-    write_archive(folder / "villages.db", [node.store for node in nodes])
-    measured("receive", str(folder / "villages.db"), "--home", str(home))
 
 
 def _village(origin: str, people: Village, clock: Clock) -> Node:

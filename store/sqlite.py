@@ -31,7 +31,8 @@ PAGE_BYTES = 16_384
 
 REBUILD_ENTRIES = 8_192
 
-NODE_PARTS = ("view leg", "table tile", "table fresh_leg", "table settled_leg", "table snapshot")
+LEG_TABLES = ("fresh_leg", "settled_leg")
+NODE_PARTS = ("view leg", "table tile", *(f"table {table}" for table in LEG_TABLES), "table snapshot")
 """What only a node needs: all of it follows from the archive."""
 SERVICE_PARTS = ("table account", "table answer")
 """What only a node's service needs."""
@@ -63,7 +64,7 @@ def _node(connection: sqlite3.Connection) -> None:
     connection.execute(
         "CREATE TABLE tile(log INTEGER, level INTEGER, idx INTEGER, hashes BLOB, PRIMARY KEY(log, level, idx))"
     )
-    for table in ("fresh_leg", "settled_leg"):
+    for table in LEG_TABLES:
         connection.execute(
             f"CREATE TABLE {table}(log INTEGER, account TEXT, idx INTEGER, balance INTEGER, held INTEGER,"
             " PRIMARY KEY(log, account, idx)) WITHOUT ROWID"
@@ -226,7 +227,7 @@ class SqliteStore:
 
     def clear_legs(self) -> None:
         self._do(self._begin)
-        for table in ("fresh_leg", "settled_leg"):
+        for table in LEG_TABLES:
             self._do(partial(self._run, f"DELETE FROM {table}"))  # noqa: S608 - names of ours
         self._fresh_legs = 0
 

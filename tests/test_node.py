@@ -384,7 +384,6 @@ def test_a_statement_brings_no_place_and_no_signatures_along(brought: dict[str, 
     assert_whole(node)
 
 
-
 def test_the_same_sheet_gets_the_same_answer_and_is_recorded_once() -> None:
     clock = HandClock()
     node = new_node(clock=clock)

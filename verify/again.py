@@ -1,8 +1,11 @@
 """What tells whether an entry is the same when it is read again: 32 bytes for each 256 of them."""
 
 from hashlib import sha256
+from typing import Any
 
+from chain.entry import Statement
 from chain.merkle import leaf_hash
+from ledger.kinds import CODEC
 from verify.check import UNREADABLE_HASH
 from verify.source import Source, SourceError
 
@@ -45,6 +48,10 @@ class Remembered:
         if not is_same:
             raise SourceError(f"entry {index} of {source.origin} was not the same when it was read again")
         return raw
+
+    def statement(self, index: int) -> Statement[Any]:
+        """For the rules: what an entry declared that was good when it was passed, from the same bytes as then."""
+        return CODEC.read(self.read(index))
 
     def frozen(self) -> tuple[bytes, bytes]:
         """The hashes of groups, and those of the entries after them, each side by side."""

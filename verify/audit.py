@@ -167,10 +167,10 @@ class LedgerAudit:
         self._trust = trust or Trust()
         self._findings = record.findings()
         self._watch = record.thaw_watch()
-        self._remembered = remembered = Remembered(split(record.groups), split(record.group))
-        earlier = lambda index: CODEC.read(remembered.read(index))  # noqa: E731 - not a method: no audit refers to itself
+        self._remembered = Remembered(split(record.groups), split(record.group))
         see = self._watch.see if on_admitted is None else _both(self._watch.see, on_admitted)
-        self._replay = Replay(state or record.thaw_state(), earlier, on_leg, see)
+        # Nothing here is a method of ours: an audit that refers to itself would stay until the collector comes.
+        self._replay = Replay(state or record.thaw_state(), self._remembered.statement, on_leg, see)
         self._tree = record.frontier(self._replay.state.size)
         self._checkpoints = CheckpointCheck(
             origin, self._trust.policy, self._trust.admits, self._findings, record.checkpoints

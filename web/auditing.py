@@ -357,7 +357,6 @@ def _show(show: Callable[[int, int], None], size: int, done: int) -> None:
 @contextmanager
 def workers(jobs: int, entry_count: int) -> Iterator[Executor | None]:
     """Processes to audit so many entries with, or None where starting them takes longer than they save."""
-    gc.set_threshold(GC_ALLOCATIONS)
     if entry_count <= ALONE_MAX_ENTRIES:
         yield None
         return

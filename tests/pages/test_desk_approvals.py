@@ -313,8 +313,6 @@ def test_a_failing_part_of_a_batch_leaves_nothing(point: Point, monkeypatch: pyt
     assert [draft.state for draft in point.drafts.waiting()] == ["waiting"]
 
 
-
-
 @pytest.mark.parametrize(
     ("roles", "words"),
     [
